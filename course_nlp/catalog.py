@@ -88,7 +88,7 @@ def _inputs(entry: Entry) -> list[Path]:
     if entry.build == "adapter":
         return sorted(p for p in (DATA / "adapters" / entry.adapter).glob("*") if p.is_file())
     if entry.build == "space":
-        return sorted(p for p in (DATA / "spaces" / entry.id).rglob("*") if p.is_file() and p.suffix in (".py", ".md", ".txt"))
+        return stand_ins.space_files(entry)
     return []
 
 
@@ -298,14 +298,20 @@ def prepare(
 
 def _with_progress(steps: list[Step]) -> Iterator[Step]:
     """Yield the steps one by one under a progress bar, weighted by their size."""
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
-    with Progress(*columns, transient=True) as bar:
+    console = Console(stderr=True)
+    live = console.is_terminal or console.is_jupyter
+    with Progress(*columns, console=console, transient=True, disable=not live) as bar:
         task = bar.add_task("preparing", total=sum(s.bytes + s.download for s in steps))
         for step in steps:
             size = f", {step.download / 1e6:.0f} MB to fetch" if step.download else ""
-            bar.update(task, description=f"preparing {step.id} ({step.source}{size})")
+            text = f"preparing {step.id} ({step.source}{size})"
+            bar.update(task, description=text)
+            if not live:  # a log file gets a line instead of a bar
+                print(text, file=sys.stderr, flush=True)
             yield step
             bar.advance(task, step.bytes + step.download)
 

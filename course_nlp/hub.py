@@ -160,7 +160,8 @@ def read_metadata(repo: Path, commit: str) -> dict:
     for key in ("license", "dataset", "base_model", "task_categories", "size_categories"):
         tags += [f"{key}:{value}" for value in as_list(card.get(key) or card.get(f"{key}s"))]
     tags += as_list(config.get("model_type"))
-    return {"card": card, "config": config, "library": library, "task": task, "tags": list(dict.fromkeys(tags))}
+    when = int(git(repo, "log", "-1", "--format=%ct", commit))
+    return {"when": when, "card": card, "config": config, "library": library, "task": task, "tags": list(dict.fromkeys(tags))}
 
 # %% ../nbs/lib/03_hub.ipynb #hub-info
 def lfs_record(entry: Entry, oid_key: str) -> dict:
@@ -174,7 +175,7 @@ def describe(store: Store, kind: str, repo_id: str, revision: str = "main") -> d
     """Return the Hub's description of a repository at a revision."""
     sha, details = store.resolve(kind, repo_id, revision), store.details(kind, repo_id)
     repo = store.path(kind, repo_id)
-    meta, modified = read_metadata(repo, sha), timestamp(store.log(kind, repo_id, sha, limit=1)[0].when)
+    meta = read_metadata(repo, sha)
     files = [entry for entry in read_entries(repo, sha) if entry.is_file]
     info = {
         "_id": hashlib.sha256(f"{kind}/{repo_id}".encode()).hexdigest()[:24],
@@ -188,7 +189,7 @@ def describe(store: Store, kind: str, repo_id: str, revision: str = "main") -> d
         "likes": 0,
         "tags": meta["tags"],
         "createdAt": timestamp(details["created"]),
-        "lastModified": modified,
+        "lastModified": timestamp(meta["when"]),
         "cardData": meta["card"],
         "siblings": [{"rfilename": e.path, "size": e.size, "blobId": e.oid} | lfs_record(e, "sha256") for e in files],
         "usedStorage": sum(entry.size for entry in files),
@@ -341,7 +342,8 @@ def agent_harnesses(call: Call) -> list:
 
 def named_repo(call: Call, data: dict) -> tuple[str, str]:
     """Return kind and id of the repository that a body names, in the user's namespace unless it says otherwise."""
-    call.hub.check_namespace(call.user, f"{call.user}/") if call.user is None else None
+    if call.user is None:
+        raise HubError(401, "Log in first: this needs a token", headers=LOGIN)
     kind = f"{field(data, 'type', default='model')}s"
     if kind not in KINDS:
         raise BadInput(f"type={kind[:-1]!r} is unknown; give model, dataset or space")
@@ -958,11 +960,13 @@ class HubServer:
 
     def _close_in_child(self) -> None:
         """Close this process's copies of the server's sockets, after a fork."""
-        for connection in list(self._server.server_state.connections):
-            if (transport := getattr(connection, "transport", None)) is not None:
-                with contextlib.suppress(OSError):  # closed already
-                    os.close(transport.get_extra_info("socket").fileno())
         self._socket.close()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for connection in list(self._server.server_state.connections):
+            number = connection.transport.get_extra_info("socket").fileno()
+            if number >= 0:  # put something harmless in its place: the number must not be given to another file
+                os.dup2(nothing, number, inheritable=False)
+        os.close(nothing)
 
 
 def _close_all_in_child() -> None:

@@ -8,7 +8,7 @@ __all__ = ['KINDS', 'NAME', 'RESERVED', 'REF_NAME', 'SHA', 'SHA256', 'GIT_SETTIN
            'check_name', 'check_repo_id', 'check_path', 'check_ref_name', 'git_environment', 'git', 'LfsPointer',
            'is_large', 'attributes_with', 'Incoming', 'sync_folder', 'LargeObjects', 'Entry', 'read_blobs',
            'read_entries', 'commit_stream', 'write_commit', 'update_refs', 'remove_stale_locks', 'Repositories',
-           'Commit', 'Reader', 'Store', 'prune', 'reset']
+           'Commit', 'read_branch', 'Reader', 'Store', 'prune', 'reset']
 
 # %% ../nbs/lib/02_hub_store.ipynb #store-imports
 import functools
@@ -113,6 +113,7 @@ GIT_SETTINGS = {
     "core.fsync": "committed,loose-object,reference",  # acknowledged means written
     "core.quotePath": "false",
     "gc.auto": "0",  # cleaning up is prune's job, under the lock
+    "gc.packRefs": "false",  # so that a branch is one small file that can be read without a git process
     "receive.autogc": "false",
     "receive.fsckObjects": "true",  # a push may not smuggle in `..` or `.git`
     "transfer.hideRefs": "refs/hub",  # commits being built are nobody's business
@@ -342,11 +343,15 @@ class Entry:
 
 def read_blobs(repo: Path, oids: Iterable[str]) -> dict[str, bytes]:
     """Return the contents of several blobs, read by one git process."""
-    output, contents = git(repo, "cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in oids).encode()), {}
-    while output:
-        header, _, output = output.partition(b"\n")
-        oid, _, size = header.decode().split(" ")
-        contents[oid], output = output[: int(size)], output[int(size) + 1 :]
+    output = git(repo, "cat-file", "--batch", stdin="".join(f"{oid}\n" for oid in oids).encode())
+    contents, position = {}, 0
+    while position < len(output):
+        start = output.index(b"\n", position) + 1
+        oid, kind, *size = output[position:start].decode().split()
+        if kind != "blob":
+            raise GitError(f"{repo.name} has no blob {oid}: {kind}")
+        position = start + int(size[0]) + 1  # a line break follows the content
+        contents[oid] = output[start : position - 1]
     return contents
 
 
@@ -401,12 +406,16 @@ def commit_stream(
 
 def write_commit(
     repo: Path,  # folder of a bare repository
+    parent: str | None = None,  # SHA-1, or None for a first commit
     **parts: object,  # as for commit_stream
-) -> tuple[str, str]:
-    """Write a commit that no branch holds yet; return its SHA-1 and the private ref that protects it."""
+) -> tuple[str, str, bool]:
+    """Write a commit that no branch holds yet; return its SHA-1, the private ref that protects it, and if it changes anything."""
     ref = f"refs/hub/{uuid.uuid4().hex}"
-    git(repo, "fast-import", "--quiet", "--date-format=raw", stdin=commit_stream(ref, **parts))
-    return git(repo, "rev-parse", ref).decode().strip(), ref
+    stream = commit_stream(ref, parent=parent, **parts)
+    git(repo, "fast-import", "--quiet", "--date-format=raw", stdin=stream)
+    trees = [f"{parent}^{{tree}}"] if parent else []
+    sha, tree, *old = git(repo, "rev-parse", ref, f"{ref}^{{tree}}", *trees).decode().split()
+    return sha, ref, [tree] != old
 
 
 def update_refs(repo: Path, *commands: str) -> None:
@@ -515,7 +524,7 @@ class Repositories:
         folder = self.root / "tmp" / f"repo-{uuid.uuid4().hex}"
         try:
             git(folder, "init", "--quiet", "--bare", "--initial-branch=main", "--template=")
-            sha, ref = write_commit(folder, parent=None, deletes=(), **parts)
+            sha, ref, _ = write_commit(folder, deletes=(), **parts)
             update_refs(folder, f"create refs/heads/main {sha}", f"delete {ref}")
             self._write(folder / "hub.json", json.dumps({"private": private, "sdk": sdk, "created": parts["when"]}))
             target.parent.mkdir(exist_ok=True)
@@ -578,6 +587,15 @@ class Commit:
     title: str
     body: str
 
+# %% ../nbs/lib/02_hub_store.ipynb #store-read-branch
+def read_branch(path: Path) -> str | None:
+    """Return the commit in a branch's own file, or None if git has to be asked: it is missing, packed or in conflict."""
+    try:
+        content = path.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return content if SHA.fullmatch(content) else None
+
 # %% ../nbs/lib/02_hub_store.ipynb #store-reader
 class Reader(Repositories):
     """Repositories that can be read at any revision."""
@@ -591,6 +609,8 @@ class Reader(Repositories):
             elif not revision.startswith("refs/"):
                 names = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
                 names += [revision] if re.fullmatch(r"[0-9a-f]{7,40}", revision) else []
+        if names and names[0].startswith("refs/heads/") and (sha := read_branch(repo / names[0])):
+            return sha
         question = "".join(f"{name}^{{commit}}\n" for name in names).encode()
         for line in git(repo, "cat-file", "--batch-check", stdin=question).decode().splitlines() if names else ():
             if re.fullmatch(r"[0-9a-f]{40} commit \d+", line):
@@ -680,18 +700,14 @@ class Store(Reader):
         parent: str | None = None,  # refuse with status 412 unless the branch still points at this SHA-1
     ) -> str:
         """Add one commit to a branch and return its SHA-1; if nothing changes, return the commit that is there."""
+        ref = revision if revision.startswith("refs/") else f"refs/heads/{revision}"
         with self.lock(kind, repo_id) as repo:
             head = self._expected_head(kind, repo_id, revision, parent)
-            ref = revision if revision.startswith("refs/") else f"refs/heads/{revision}"
-            if ref not in self.refs(kind, repo_id) or ref.startswith("refs/tags/"):
+            if not ref.startswith(("refs/heads/", "refs/pr/")) or (read_branch(repo / ref) or self.refs(kind, repo_id).get(ref)) != head:
                 raise BadInput(f"revision={revision!r} is not a branch; commit to a branch or to refs/pr/N")
-            sha, building = self._commit_on(kind, repo_id, head, adds, deletes, message, author)
-            trees = git(repo, "rev-parse", f"{sha}^{{tree}}", f"{head}^{{tree}}").split()
-            if trees[0] == trees[1]:
-                update_refs(repo, f"delete {building}")
-                return head
-            update_refs(repo, f"update {ref} {sha} {head}", f"delete {building}")
-        return sha
+            sha, building, changed = self._commit_on(repo, head, adds, deletes, message, author)
+            update_refs(repo, *([f"update {ref} {sha} {head}"] if changed else []), f"delete {building}")
+        return sha if changed else head
 
     def open_pull_request(
         self,
@@ -710,7 +726,7 @@ class Store(Reader):
             head = self._expected_head(kind, repo_id, revision, parent)
             taken = [int(ref.split("/")[2]) for ref in self.refs(kind, repo_id) if re.fullmatch(r"refs/pr/\d+", ref)]
             number = max(taken, default=0) + 1
-            sha, building = self._commit_on(kind, repo_id, head, adds, deletes, message, author)
+            sha, building, _ = self._commit_on(repo, head, adds, deletes, message, author)
             update_refs(repo, f"create refs/pr/{number} {sha}", f"delete {building}")
         return sha, number
 
@@ -721,31 +737,29 @@ class Store(Reader):
             raise HubError(412, f"A commit has happened since {parent}. Please refresh and try again.")
         return head
 
-    def _commit_on(self, kind, repo_id, head, adds, deletes, message, author) -> tuple[str, str]:
+    def _commit_on(self, repo: Path, head: str, adds, deletes, message: str, author: str) -> tuple[str, str, bool]:
         """Write a commit on top of `head`, as `write_commit` does; the caller holds the lock."""
-        deletes = list(deletes)
-        for path in deletes:
-            self.entry(kind, repo_id, path, head)  # an error if it is not there
-        known = {entry.path: entry for entry in self.tree(kind, repo_id, "", head, recursive=False)}
-        rules = self.read(kind, repo_id, ".gitattributes", head).decode() if ".gitattributes" in known else ""
-        return write_commit(
-            self.require(kind, repo_id), parent=head, adds=self._contents(adds, rules), deletes=deletes,
-            message=message, author=author, when=int(time.time()),
-        )
+        deletes, contents, large = list(deletes), *self._contents(adds)
+        known = {entry.path: entry.oid for entry in read_entries(repo, head)} if deletes or large else {}
+        if missing := [path for path in deletes if path not in known]:
+            raise HubError(404, f"Entry not found: {missing[0]} cannot be deleted", "EntryNotFound")
+        if large:
+            old = known.get(".gitattributes")
+            contents |= self._attributes(contents, large, read_blobs(repo, [old])[old] if old else b"")
+        parts = {"message": message, "author": author, "when": int(time.time())}
+        return write_commit(repo, head, adds=contents, deletes=deletes, **parts)
 
-    def _contents(self, files: Mapping[str, Content], attributes: str) -> dict[str, bytes]:
-        """Move large files to large file storage; return what git itself is to hold, .gitattributes included."""
-        contents, large = {}, []
-        for path, content in files.items():
-            content = self._stored(check_path(path), content)
-            if isinstance(content, LfsPointer):
-                large.append(path)
-                content = content.text()
-            contents[path] = content
-        given = contents.get(".gitattributes", attributes.encode()).decode("utf8", "replace")
-        if large and (wanted := attributes_with(given, large)) != given:
-            contents[".gitattributes"] = wanted.encode()
-        return contents
+    def _attributes(self, contents: Mapping[str, bytes], large: list[str], old: bytes) -> dict[str, bytes]:
+        """Return the .gitattributes that covers all large files, if the present one does not."""
+        given = contents.get(".gitattributes", old).decode("utf8", "replace")
+        wanted = attributes_with(given, large)
+        return {".gitattributes": wanted.encode()} if wanted != given else {}
+
+    def _contents(self, files: Mapping[str, Content]) -> tuple[dict[str, bytes], list[str]]:
+        """Move large files to large file storage; return what git itself is to hold, and which paths are large."""
+        stored = {path: self._stored(check_path(path), content) for path, content in files.items()}
+        large = [path for path, content in stored.items() if isinstance(content, LfsPointer)]
+        return stored | {path: stored[path].text() for path in large}, large
 
     def _stored(self, path: str, content: Content) -> bytes | LfsPointer:
         """Return the content of a small file, or the pointer of a large one that is now in storage."""
@@ -788,11 +802,9 @@ class Store(Reader):
         """Replace the history of a branch by one commit with the same files; return its SHA-1."""
         with self.lock(kind, repo_id) as repo:
             head = self.resolve(kind, repo_id, f"refs/heads/{branch}")
-            files = {e.path: read_blobs(repo, [e.oid])[e.oid] for e in read_entries(repo, head) if e.is_file}
-            sha, building = write_commit(
-                repo, parent=None, adds=files, deletes=(), message=message, author=author, when=int(time.time())
-            )
-            update_refs(repo, f"update refs/heads/{branch} {sha} {head}", f"delete {building}")
+            person = ("-c", f"user.name={check_name(author)}", "-c", f"user.email={author}@users.local")
+            sha = git(repo, *person, "commit-tree", "-F", "-", f"{head}^{{tree}}", stdin=message.encode()).decode().strip()
+            update_refs(repo, f"update refs/heads/{branch} {sha} {head}")
         return sha
 
     def seed(
@@ -807,12 +819,13 @@ class Store(Reader):
         """Make a repository hold exactly these files in one dated commit; return its SHA-1, the same on every machine."""
         if not isinstance(files, Mapping) or not files:
             raise BadInput(f"files={files!r} is not valid; give at least one path with its content")
-        contents = {".gitattributes": ATTRIBUTES.encode()} | self._contents(files, ATTRIBUTES)
+        contents, large = self._contents({".gitattributes": ATTRIBUTES.encode()} | dict(files))
+        contents |= self._attributes(contents, large, b"")
         parts = {"adds": contents, "message": message, "author": author, "when": SEED_TIME}
         with self.lock(kind, repo_id) as repo:
             if not repo.is_dir():
                 return self._build(repo, private=False, sdk=None, **parts)
-            sha, building = write_commit(repo, parent=None, deletes=(), **parts)
+            sha, building, _ = write_commit(repo, deletes=(), **parts)
             others = [ref for ref in self.refs(kind, repo_id) if ref != "refs/heads/main"]
             update_refs(repo, f"update refs/heads/main {sha}", *(f"delete {ref}" for ref in (building, *others)))
         return sha

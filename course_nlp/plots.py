@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['PALETTE', 'COLORS', 'INK', 'MUTED', 'LINE', 'FAINT', 'WIDTH', 'DPI', 'FALLBACKS', 'FONT_FILES', 'SETTINGS', 'MARGIN',
-           'IGNORED', 'KNOWN_TYPES', 'tint', 'use_font', 'style', 'printable', 'text_width', 'png', 'show', 'mask_grid',
-           'token_strip', 'logits_to_probabilities', 'label_alignment', 'tag_spans', 'score_bars', 'confusion',
-           'loss_curves', 'vector_heat']
+           'IGNORED', 'FILLED', 'EMPTY', 'KNOWN_TYPES', 'tint', 'use_font', 'style', 'printable', 'text_width', 'png',
+           'show', 'mask_grid', 'token_strip', 'logits_to_probabilities', 'label_alignment', 'tag_spans', 'score_bars',
+           'confusion', 'loss_curves', 'vector_heat']
 
 # %% ../nbs/lib/07_plots.ipynb #plots-imports
 import base64
 import html
+import logging
 import math
+import struct
 import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -119,7 +121,8 @@ SETTINGS = {
     "font.size": 9.5, "text.color": INK, "text.parse_math": False, "axes.facecolor": "white",
     "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlepad": 8,
     "axes.labelsize": 9.5, "axes.labelcolor": MUTED, "axes.edgecolor": LINE, "axes.linewidth": 0.8,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.unicode_minus": True,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
+    "figure.constrained_layout.h_pad": 0.09, "figure.constrained_layout.w_pad": 0.09,
     "xtick.color": LINE, "ytick.color": LINE, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
     "xtick.labelsize": 9, "ytick.labelsize": 9, "grid.color": "#E3E3E3", "grid.linewidth": 0.8,
     "lines.linewidth": 1.8, "hatch.linewidth": 0.7, "legend.frameon": False, "legend.fontsize": 9,
@@ -133,8 +136,14 @@ def style() -> Iterator[None]:
     from cycler import cycler
 
     own = {"font.family": _families(), "axes.prop_cycle": cycler(color=COLORS)}
-    with matplotlib.style.context(["default", SETTINGS | own]):
-        yield
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    log.setLevel(logging.ERROR)  # a fallback font without a bold face is used as it is, and need not say so each time
+    try:
+        with matplotlib.style.context(["default", SETTINGS | own]):
+            yield
+    finally:
+        log.setLevel(level)
 
 # %% ../nbs/lib/07_plots.ipynb #plots-printable
 def printable(
@@ -169,10 +178,12 @@ def printable(
 @lru_cache(maxsize=256)  # the same letters are complained about once, not once per figure
 def _warn_missing(letters: str) -> None:
     """Warn that `letters` are drawn as code points, and say what helps."""
-    warnings.warn(
+    warnings.warn_explicit(  # names the module, not a folder of this machine: the text may be stored in a notebook
         f"no installed font has {letters!r}, so the figure shows code points such as [{ord(letters[0]):04X}]. Install a font "
         "(Debian, Ubuntu and Colab: apt-get install fonts-noto-cjk) and restart, or call plots.use_font(path)",
-        stacklevel=4,
+        UserWarning,
+        filename="course_nlp.plots",
+        lineno=1,
     )
 
 # %% ../nbs/lib/07_plots.ipynb #plots-measure
@@ -196,12 +207,12 @@ def text_width(
     return _pen().get_text_width_height_descent(text, font, False)[0] * 72 / DPI
 
 
-def _fit(text: str, width: float, size: float = 9.5) -> str:
+def _fit(text: str, width: float, size: float = 9.5, weight: str = "normal") -> str:
     """Return `text`, or, when it is wider than `width` points, its head and tail around an ellipsis."""
     keep = len(text)
     out = text
-    while keep > 1 and text_width(out, size) > width:
-        keep = min(keep - 1, max(1, math.floor(keep * width / text_width(out, size))))
+    while keep > 1 and text_width(out, size, weight) > width:
+        keep = min(keep - 1, max(1, math.floor(keep * width / text_width(out, size, weight))))
         head = math.ceil(keep * 0.6)
         out = text[:head] + "…" + text[len(text) - (keep - head) :]
     return out
@@ -234,14 +245,15 @@ def _brief(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def _items(name: str, value: Any, length: int | None = None, match: str = "", empty: bool = False) -> list:
+def _items(name: str, value: Any, length: int | None = None, match: str = "") -> list:
     """Return `value` as a list; with `length`, one item for each of `match`."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise ValueError(f"{name} = {_brief(value)}: give a list, one entry for each item to draw")
-    items = value.tolist() if hasattr(value, "tolist") else list(value)
-    if not isinstance(items, list):  # a tensor or an array without dimensions
+    if getattr(value, "ndim", 1) == 0:
         raise ValueError(f"{name} = {_brief(value)}: give a list, one entry for each item to draw")
-    if not items and not empty:
+    items = value.tolist() if hasattr(value, "tolist") else list(value)
+    items = [item.item() if getattr(item, "ndim", 1) == 0 else item for item in items]  # NumPy numbers, 0-D tensors
+    if not items:
         raise ValueError(f"{name} = []: nothing to draw; give at least one item")
     if length is not None and len(items) != length:
         raise ValueError(f"{name} has {len(items)} items and {match} {length}: {_brief(items)}; give one for each")
@@ -280,34 +292,50 @@ def _set_title(ax: "Axes", title: str, width: float, pad: float = 8) -> int:
     return len(lines)
 
 
-def _own_axes(ax: Any) -> None:
-    """Raise a ValueError if `ax` is neither None nor matplotlib Axes."""
+def _root(ax: "Axes") -> "Figure":
+    """Return the whole figure that `ax` is in, also from within a subfigure."""
+    figure = ax.figure
+    while figure.figure is not None and figure.figure is not figure:
+        figure = figure.figure
+    return figure
+
+
+def _room(ax: "Axes | None", left: float = 0) -> float:
+    """Return how many points a figure may be wide; `left` are needed for labels before it."""
     from matplotlib.axes import Axes
 
-    if ax is not None and not isinstance(ax, Axes):
+    if ax is None:
+        return WIDTH * 72 - 2 * MARGIN - left
+    if not isinstance(ax, Axes):
         raise ValueError(f"ax = {_brief(ax)}: give matplotlib Axes, such as plt.subplots()[1], or leave it out")
+    _root(ax).draw_without_rendering()  # a layout engine places the axes only when it has to
+    return ax.get_window_extent().width * 72 / _root(ax).dpi - left
+
+
+def _height(ax: "Axes") -> float:
+    """Return how many points high `ax` is once its figure is laid out."""
+    _root(ax).draw_without_rendering()
+    return ax.get_window_extent().height * 72 / _root(ax).dpi
 
 
 def _chart(ax: "Axes | None", title: str, height: float, width: float = WIDTH) -> "Axes":
     """Return titled axes with a scale: `ax`, or those of a new figure of `width` by `height` inches."""
-    _own_axes(ax)
+    room = _room(ax)
     if ax is None:
         import matplotlib.pyplot as plt
 
         ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
-    _set_title(ax, title, 0.78 * ax.get_figure().get_figwidth() * 72)
+        room = 0.78 * width * 72  # the axes' share, roughly: the layout is not known yet
+    elif not ax.has_data():
+        ax.clear()  # fresh axes take on the style; axes that hold something stay as they are
+        ax.set_axisbelow(True)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.spines[["left", "bottom"]].set(color=LINE, linewidth=0.8)
+    _set_title(ax, title, room)
     return ax
 
 # %% ../nbs/lib/07_plots.ipynb #plots-strip
 MARGIN = 8  # points around a strip
-
-
-def _room(ax: "Axes | None", left: float = 0) -> float:
-    """Return how many points a strip may be wide; `left` are needed for labels before it."""
-    _own_axes(ax)
-    if ax is None:
-        return WIDTH * 72 - 2 * MARGIN - left
-    return ax.get_position().width * ax.get_figure().get_figwidth() * 72
 
 
 def _strip(
@@ -319,30 +347,39 @@ def _strip(
         import matplotlib.pyplot as plt
 
         lines = len(_wrap(printable(_text("title", title)), width, 11, "bold"))
-        top = MARGIN + 15 * lines + 6 + key
+        top = MARGIN + 15 * lines + 7 + key
         total = top + height + bottom + MARGIN
         figure = plt.figure(figsize=(WIDTH, total / 72))
         ax = figure.add_axes(
             ((MARGIN + left) / (WIDTH * 72), (MARGIN + bottom) / total, width / (WIDTH * 72), height / total)
         )
-    else:
-        given = ax.get_position().height * ax.get_figure().get_figheight() * 72
-        if given < height:
-            raise ValueError(
-                f"ax is {given / 72:.2f} inches high and this figure needs {height / 72:.2f}: make it higher, or leave ax out"
-            )
-        height = given
-    ax.set(xlim=(0, width), ylim=(height, 0))
-    _set_title(ax, title, width + left, pad=6 + key)
+        ax.set(xlim=(0, width), ylim=(height, 0))
+        _set_title(ax, title, width, pad=9 + key)
+        return ax
+    given = _height(ax)
+    if given < height + key:
+        raise ValueError(
+            f"ax is {given / 72:.2f} inches high and this figure needs {(height + key) / 72:.2f}: make it higher, or leave ax out"
+        )
+    if not ax.has_data():
+        ax.clear()
+    ax.set(xlim=(-left, width), ylim=(height, -key), aspect="equal", anchor="NW")  # a point stays a point
+    _set_title(ax, title, width + left)
     return ax
 
 # %% ../nbs/lib/07_plots.ipynb #plots-boxes
-def _flow(widths: Sequence[float], room: float, gap: float) -> tuple[list[tuple[int, float]], int]:
-    """Set boxes one after the other like words in a paragraph; return the (line, x) of each, and the number of lines."""
+def _flow(
+    widths: Sequence[float], room: float, gap: float, groups: Sequence | None = None
+) -> tuple[list[tuple[int, float]], int]:
+    """Set boxes like words in a paragraph, neighbors of one group on one line; return (line, x) of each, and the lines."""
     places: list[tuple[int, float]] = []
     line, x = 0, 0.0
-    for width in widths:
-        if x and x + width > room:
+    for i, width in enumerate(widths):
+        together = width  # up to the end of the group that begins here
+        if groups is not None and groups[i] is not None and (i == 0 or groups[i - 1] != groups[i]):
+            run = next((k for k in range(i, len(widths)) if groups[k] != groups[i]), len(widths))
+            together = sum(widths[i:run]) + gap * (run - i - 1)
+        if x and x + (together if together <= room else width) > room:
             line, x = line + 1, 0.0
         places.append((line, x))
         x += width + gap
@@ -366,7 +403,7 @@ def _box(
         _write(ax, x + width / 2, y + height / 2, text)
 
 
-IGNORED = {"facecolor": "white", "edgecolor": LINE, "hatch": "////", "linewidth": 0.8}  # what the loss does not see
+IGNORED = {"facecolor": "white", "edgecolor": "#CFCFCF", "hatch": "////", "linewidth": 0.8}  # what the loss does not see
 
 
 def _key(ax: "Axes", y: float, entries: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
@@ -385,7 +422,7 @@ def _figure_of(drawn: Any) -> "Figure":
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    figure = drawn.get_figure() if isinstance(drawn, Axes) else drawn
+    figure = _root(drawn) if isinstance(drawn, Axes) else drawn
     if not isinstance(figure, Figure):
         raise ValueError(f"figure_or_axes = {_brief(drawn)}: give what a function of course_nlp.plots returned")
     return figure
@@ -405,7 +442,8 @@ def png(
     info, out = PngInfo(), BytesIO()
     if alt:
         info.add_text("Description", alt) if alt.isascii() else info.add_itxt("Description", alt)
-    Image.open(raw).convert("RGB").save(out, format="png", optimize=True, pnginfo=info)
+    few = Image.open(raw).convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(out, format="png", optimize=True, pnginfo=info)
     return out.getvalue()
 
 # %% ../nbs/lib/07_plots.ipynb #plots-show
@@ -414,8 +452,6 @@ def show(
     alt: str,  # what the figure shows, for someone who cannot see it: the finding, not the kind of chart
 ) -> None:
     """Display a figure in the notebook with a text for screen readers, then close it."""
-    import struct
-
     from IPython.display import display
     from matplotlib import pyplot as plt
 
@@ -438,20 +474,37 @@ def show(
     plt.close(figure)  # or the notebook would show it a second time, without its text
 
 # %% ../nbs/lib/07_plots.ipynb #plots-mask-layout
-def _cell_sizes(texts: list[list[str]], columns: int, room: float) -> tuple[list[float], float, bool]:
-    """Return the width of each column, the height of a row, and whether the text has to stand upright, in points."""
-    widest = [max((text_width(row[c], 9) for row in texts), default=0) + 8 for c in range(columns)]
-    if max(widest) * columns <= room:  # all columns alike
-        return [max(*widest, min(30.0, room / columns))] * columns, 20, False
-    if sum(widest) <= room:  # each as wide as it must be
-        return widest, 20, False
+def _cell_sizes(
+    texts: list[list[str]], rows: int, columns: int, room: float
+) -> tuple[list[float], float, float, bool]:
+    """Return the column widths, the row height, the text size, and whether text stands upright; all in points."""
+    if not texts:  # squares, unless a long and flat mask would become a line
+        width = min(26.0, room / columns)
+        return [width] * columns, max(width, min(14, 300 / rows)), 9, False
+    for size in (9, 8.5, 8, 7.5):
+        widest = [max(18.0, *(text_width(row[c], size) + 7 for row in texts)) for c in range(columns)]
+        if max(widest) * columns <= room:  # all columns alike
+            return [max(max(widest), min(26.0, room / columns))] * columns, 20, size, False
+        if sum(widest) <= room:  # each as wide as it must be
+            return widest, 20, size, False
     if room / columns < 12:
         raise ValueError(
             f"tokens: {columns} columns leave {room / columns:.0f} points for each, too few to write in; "
             f"draw at most {room // 12:.0f} columns, or give tokens=None"
         )
-    tallest = max(text_width(text, 9) for row in texts for text in row)
-    return [min(room / columns, 24)] * columns, tallest + 8, True
+    tallest = max(text_width(text, 8.5) for row in texts for text in row)
+    return [min(room / columns, 24)] * columns, tallest + 9, 8.5, True
+
+
+def _mask_values(mask: Any) -> "ndarray":
+    """Return a mask as a table of 0.0 and 1.0."""
+    import numpy as np
+
+    values = _array("mask", mask, 2, "a table of 0 and 1 with the shape (rows, positions)")
+    if not np.isin(values, (0, 1)).all():
+        odd = float(values[~np.isin(values, (0, 1))][0])
+        raise ValueError(f"mask holds {odd}: give 1 where the model reads and 0 where it does not")
+    return values
 
 
 def _mask_texts(tokens: Any, shape: tuple[int, int]) -> list[list[str]]:
@@ -482,48 +535,69 @@ def mask_grid(
     names: tuple[str, str] = ("0: skipped", "1: read by the model"),  # what an empty and a filled square mean
     title: str = "Attention mask",
     xlabel: str = "position in the sequence",
-    ylabel: str = "row of the batch",
+    ylabel: str = "row",
     ax: "Axes | None" = None,  # axes to draw into; None = a new figure
 ) -> "Axes":
     """Draw a 0/1 mask as rows of empty and filled squares, with the tokens written inside."""
     import numpy as np
-    from matplotlib.colors import ListedColormap
 
-    values = _array("mask", mask, 2, "a table of 0 and 1 with the shape (rows, positions)")
-    if not np.isin(values, (0, 1)).all():
-        odd = float(values[~np.isin(values, (0, 1))][0])
-        raise ValueError(f"mask holds {odd}: give 1 where the model reads and 0 where it does not")
+    values = _mask_values(mask)
     rows, columns = values.shape
     texts = _mask_texts(tokens, values.shape)
     sides = _labels("row_labels", row_labels, rows, "mask")
     feet = _labels("column_labels", column_labels, columns, "mask[0]", 90)
-    left = max(text_width(side, 9) for side in sides) + 26
-    widths, height, upright = _cell_sizes(texts, columns, _room(ax, left))
+    left = 0 if ax is not None else max(text_width(side, 9) for side in sides) + 28
+    widths, height, size, upright = _cell_sizes(texts, rows, columns, _room(ax, left))
     edges = np.cumsum([0, *widths])
-    turn = any(text_width(foot, 9) > width - 3 for foot, width in zip(feet, widths, strict=True)) and column_labels is not None
-    bottom = 24 + (max(text_width(foot, 9) for foot in feet) if turn else 12)
-    ax = _strip(ax, title, rows * height, left, bottom, key=20)
-    blue = PALETTE["blue"]
-    ax.pcolormesh(edges, np.arange(rows + 1) * height, values, cmap=ListedColormap(["white", blue]), vmin=0, vmax=1,
-                  edgecolors=LINE, linewidth=0.8, clip_on=False)  # fmt: skip
+    turn = column_labels is not None and any(text_width(foot, 9) > width - 3 for foot, width in zip(feet, widths, strict=True))
+    ax = _strip(ax, title, rows * height, left, 18 + (max(text_width(foot, 9) for foot in feet) if turn else 12), key=20)
+    _squares(ax, values, edges, height)
     for r, row in enumerate(texts):
         for c, text in enumerate(row):
-            _write(ax, (edges[c] + edges[c + 1]) / 2, (r + 0.5) * height, text, 9, "white" if values[r, c] else MUTED,
+            _write(ax, (edges[c] + edges[c + 1]) / 2, (r + 0.5) * height, text, size, "white" if values[r, c] else MUTED,
                    rotation=90 * upright, va="center" if upright else "center_baseline")  # fmt: skip
-    _mask_axes(ax, (edges[:-1] + edges[1:]) / 2, feet, turn, (np.arange(rows) + 0.5) * height, sides)
+    _grid_axes(ax, (edges[:-1] + edges[1:]) / 2, feet, turn)
+    step = 1 if row_labels is not None else _step(math.ceil(12 / height))
+    ax.set_yticks((np.arange(rows)[::step] + 0.5) * height, sides[::step])
     ax.set_xlabel(printable(xlabel), loc="left")
-    ax.set_ylabel(printable(ylabel))
-    _key(ax, -13, [(names[1], {"facecolor": blue, "edgecolor": blue}), (names[0], {"facecolor": "white", "edgecolor": LINE})])
+    ax.set_ylabel(_fit(printable(ylabel), max(rows * height, 40)))
+    _key(ax, -13, [(names[1], FILLED), (names[0], EMPTY)])
     return ax
 
+# %% ../nbs/lib/07_plots.ipynb #plots-mask-squares
+FILLED = {"facecolor": PALETTE["blue"], "edgecolor": PALETTE["blue"], "linewidth": 0.8}
+EMPTY = {"facecolor": "white", "edgecolor": LINE, "linewidth": 0.8}
 
-def _mask_axes(ax: "Axes", xs: Any, feet: list[str], turn: bool, ys: Any, sides: list[str]) -> None:
-    """Put the numbers or names of columns and rows beside a grid of squares."""
-    gap = min((b - a for a, b in pairwise(xs)), default=30)
-    step = 1 if turn or len(feet) == 1 else max(1, math.ceil((max(text_width(foot, 9) for foot in feet) + 3) / gap))
-    step = next((nice for nice in (1, 2, 5, 10, 20, 50, 100) if nice >= step), step)
+
+def _squares(ax: "Axes", values: "ndarray", edges: "ndarray", height: float) -> None:
+    """Draw one filled or empty square for each value, with a little air between them."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Rectangle
+
+    air = 1.2 if min(b - a for a, b in pairwise(edges)) > 8 else 0.3
+    patches = [
+        Rectangle((edges[c] + air, r * height + air), edges[c + 1] - edges[c] - 2 * air, height - 2 * air)
+        for r in range(values.shape[0])
+        for c in range(values.shape[1])
+    ]
+    look = {"cmap": ListedColormap([EMPTY["facecolor"], FILLED["facecolor"]]), "linewidth": 0.8, "clip_on": False}
+    squares = PatchCollection(patches, edgecolors=[FILLED["edgecolor"] if v else LINE for v in values.flat], **look)
+    squares.set_array(values.ravel())
+    squares.set_clim(0, 1)
+    ax.add_collection(squares, autolim=False)
+
+
+def _step(least: int) -> int:
+    """Return the first of 1, 2, 5, 10, 20, 50, ... that is at least `least`: how many marks to go on to the next number."""
+    return next(nice * 10**power for power in range(9) for nice in (1, 2, 5) if nice * 10**power >= least)
+
+
+def _grid_axes(ax: "Axes", xs: "ndarray", feet: list[str], turn: bool) -> None:
+    """Put the numbers or names of the columns under a grid of squares."""
+    gap = min((b - a for a, b in pairwise(xs)), default=99.0)
+    step = 1 if turn else _step(math.ceil((max(text_width(foot, 9) for foot in feet) + 3) / gap))
     ax.set_xticks(xs[::step], feet[::step], rotation=90 * turn)
-    ax.set_yticks(ys, sides)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
 
@@ -565,7 +639,7 @@ def token_strip(
     shown = [_fit(printable(token, spaces=True), room - 10) for token in tokens]
     names = texts or ["" if not grouped or group is None else printable(group) for group in groups]
     widths = [max(text_width(token) + 10, text_width(name, 8.5) + 6, 16) for token, name in zip(shown, names, strict=True)]
-    places, lines = _flow(widths, room, gap=2)
+    places, lines = _flow(widths, room, gap=2, groups=groups)
     pitch = 42 if texts or grouped else 26
     ax = _strip(ax, title, lines * pitch - 6, key=18 if note else 0)
     ax.axis("off")
@@ -586,8 +660,10 @@ def _bar_blocks(ax: "Axes", blocks: list[tuple[str, list[tuple[str, float, str]]
     y, ticks, names = 0.0, [], []
     for b, (heading, bars) in enumerate(blocks):
         if heading:
-            ax.text(0, y, heading, transform=ax.get_yaxis_transform(), va="center", weight="bold", clip_on=False)
+            ax.text(0, y, heading, transform=ax.get_yaxis_transform(), va="center", weight="bold", in_layout=False,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5}, zorder=5)  # over the grid  # fmt: skip
             y += 1
+        ax.plot([0, 0], [y - 0.5, y + len(bars) - 0.5], color=MUTED, linewidth=0.8, gid=f"zero-{b}")
         for i, (name, value, color) in enumerate(bars):
             ax.barh(y, value, height=0.78, color=color)
             low, high = (value, value) if spans is None or spans[b][i] is None else spans[b][i]
@@ -595,7 +671,7 @@ def _bar_blocks(ax: "Axes", blocks: list[tuple[str, list[tuple[str, float, str]]
                 ax.plot([low, high], [y, y], color=INK, linewidth=1.2, marker="|", markersize=6)
             end = min(low, value) if value < 0 else max(high, value)
             ax.annotate(f"{value:.{digits}f}".replace("-", "−"), (end, y), (-4 if value < 0 else 4, 0), fontsize=9,
-                        textcoords="offset points", va="center_baseline", ha="right" if value < 0 else "left")  # fmt: skip
+                        textcoords="offset points", va="center_baseline", ha="right" if value < 0 else "left", in_layout=False)  # fmt: skip
             ticks.append(y)
             names.append(name)
             y += 1
@@ -605,14 +681,29 @@ def _bar_blocks(ax: "Axes", blocks: list[tuple[str, list[tuple[str, float, str]]
     ax.set_ylim(y - 0.8, -0.7)
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.grid(axis="x")
-    ax.axvline(0, color=MUTED, linewidth=0.8)
 
 
-def _value_limits(ax: "Axes", low: float, high: float) -> None:
-    """Leave room at the ends of a value axis for the numbers behind the bars."""
+def _value_limits(ax: "Axes", low: float, high: float, air: float = 0.14) -> None:
+    """Leave room at the ends of a value axis for the numbers behind the bars, `air` of the length of the bars."""
     low, high = min(low, 0.0), max(high, 0.0)
     span = (high - low) or 1.0
-    ax.set_xlim(low - (0.22 * span if low < 0 else 0), high + (0.22 * span if high > 0 or low == 0 else 0))
+    ax.set_xlim(low - (air * span if low < 0 else 0), high + (air * span if high > 0 or low == 0 else 0))
+
+# %% ../nbs/lib/07_plots.ipynb #plots-logits-rows
+def _logit_rows(logits: Any) -> "ndarray":
+    """Return logits with the shape (texts, labels); those of one text may come without the first dimension."""
+    first = next(iter(logits), None) if isinstance(logits, Iterable) and not isinstance(logits, str | Mapping) else None
+    flat = first is not None and not isinstance(first, Sequence) and getattr(first, "ndim", 0) == 0
+    table = _array("logits", logits, 1 if flat else 2, "numbers with the shape (texts, labels), or (labels,) for one text")
+    return table[None] if flat else table
+
+
+def _softmax(scores: "ndarray") -> "ndarray":
+    """Return the softmax of each row."""
+    import numpy as np
+
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # the largest becomes exp(0): nothing can overflow
+    return powers / powers.sum(axis=1, keepdims=True)
 
 # %% ../nbs/lib/07_plots.ipynb #plots-logits
 @style()
@@ -628,22 +719,21 @@ def logits_to_probabilities(
     import matplotlib.pyplot as plt
     import numpy as np
 
-    if getattr(logits, "ndim", None) == 1 or isinstance(logits, list | tuple) and logits and np.ndim(logits[0]) == 0:
-        logits = logits[None] if hasattr(logits, "ndim") else [logits]
-    scores = _array("logits", logits, 2, "a table of numbers with the shape (texts, labels)")
+    scores = _logit_rows(logits)
     labels = [_fit(printable(label), 110, 9) for label in _items("labels", labels, scores.shape[1], "logits[0]")]
     if texts is None:
         texts = [f"text {i}" for i in range(len(scores))] if len(scores) > 1 else [""]
-    texts = [_fit(printable(text), WIDTH * 72 - 130) for text in _items("texts", texts, len(scores), "logits")]
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # the largest becomes 0: nothing can overflow
-    shares = powers / powers.sum(axis=1, keepdims=True)
+    side = max(text_width(label, 9) for label in labels)
+    texts = [_fit(printable(text), WIDTH * 72 - side - 30, 9.5, "bold") for text in _items("texts", texts, len(scores), "logits")]
     units = len(scores) * (len(labels) + 0.4 + any(texts))
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 0.95 + 0.23 * units), sharey=True, layout="constrained")
-    colors = [COLORS[i % len(COLORS)] for i in range(len(labels))]
-    for ax, table, heads in ((left, scores, texts), (right, shares, ["\u200a" * bool(text) for text in texts])):
-        rows = [list(zip(labels, map(float, row), colors, strict=True)) for row in table]
+    for ax, table, heads in ((left, scores, texts), (right, _softmax(scores), [" " * bool(text) for text in texts])):
+        shades = [[PALETTE["blue"] if value == row.max() else tint(PALETTE["blue"], 0.4) for value in row] for row in table]
+        rows = [list(zip(labels, map(float, row), shade, strict=True)) for row, shade in zip(table, shades, strict=True)]
         _bar_blocks(ax, list(zip(heads, rows, strict=True)), digits)
-    _value_limits(left, scores.min(), scores.max())
+    left.set_zorder(right.get_zorder() + 1)  # a long text runs on over the right panel
+    left.patch.set_visible(False)
+    _value_limits(left, scores.min(), scores.max(), 0.34)
     right.set_xlim(0, 1.25)
     right.set_xticks(np.linspace(0, 1, 5))
     left.set_xlabel("logit: any number, of either sign")
@@ -697,12 +787,45 @@ def _label_names(name: str, labels: Any, count: int, match: str, names: Any) -> 
     out = []
     for i, label in enumerate(_items(name, labels, count, match)):
         if label == -100 or names is None or isinstance(label, str):
-            out.append(str(label))
+            out.append("-100" if label == -100 else str(label))
         elif not isinstance(label, int) or not 0 <= label < len(names):
             raise ValueError(f"{name}[{i}] = {label!r}: give -100, a name, or an id from 0 to {len(names) - 1}")
         else:
             out.append(str(names[label]))
     return out
+
+# %% ../nbs/lib/07_plots.ipynb #plots-align-layout
+def _parts(ids: list[int], widths: list[float], room: float) -> list[list[int]]:
+    """Cut the tokens of one word where they would not fit on a line; a word without tokens is one empty part."""
+    places, lines = _flow([widths[i] for i in ids], room, gap=2)
+    return [[i for i, (line, _) in zip(ids, places, strict=True) if line == n] for n in range(lines)]
+
+
+def _labeled_widths(texts: list[str], labels: list[str]) -> list[float]:
+    """Return how wide boxes must be for their texts and for the labels over or under them."""
+    return [max(text_width(t) + 8, text_width(printable(n), 8.5) + 4, 16) for t, n in zip(texts, labels, strict=True)]
+
+
+def _align(
+    units: list[tuple[int | None, list[int]]], word_wide: list[float], token_wide: list[float], room: float
+) -> tuple[list[tuple[int | None, list[int], float, float]], list[tuple[float, bool]]]:
+    """Place words over their tokens: (word, tokens, y, x of the middle) of each pair, and (y, has words) of each line."""
+    pieces = [(word, part) for word, ids in units for part in _parts(ids, token_wide, room)]
+    widths = [max([sum(token_wide[i] + 2 for i in ids) - 2] + [word_wide[w]] * (w is not None)) for w, ids in pieces]
+    places, lines = _flow(widths, room, gap=4)
+    worded = [any(piece[0] is not None for piece, place in zip(pieces, places, strict=True) if place[0] == n) for n in range(lines)]
+    ys = [sum(112.0 if before else 58.0 for before in worded[:n]) - (0 if worded[n] else 54) for n in range(lines)]
+    pairs = [(*piece, ys[line], x + width / 2) for piece, (line, x), width in zip(pieces, places, widths, strict=True)]
+    return pairs, list(zip(ys, worded, strict=True))
+
+
+def _labeled(
+    ax: "Axes", middle: float, y: float, width: float, text: str, label: str, label_y: float, fills: Mapping[str, str], name: str
+) -> None:
+    """Draw one box of an alignment and its label above or below."""
+    look = IGNORED if label == "-100" else {"facecolor": fills[_tag_type(label)]}
+    _box(ax, middle - width / 2, y, width, 19, text, name, **look)
+    _write(ax, middle, label_y, printable(label).replace("-100", "−100"), 8.5, MUTED if label in ("O", "-100") else INK)
 
 # %% ../nbs/lib/07_plots.ipynb #plots-align
 @style()
@@ -723,50 +846,29 @@ def label_alignment(
     above = _label_names("word_labels", word_labels, len(words), "words", names)
     below = _label_names("token_labels", token_labels, len(tokens), "tokens", names)
     units = _units(_items("word_ids", word_ids, len(tokens), "tokens"), len(words))
-    left = 42
-    room = _room(ax, left)
+    room = _room(ax, 40)
     tops = [_fit(printable(word, spaces=True), room / 2) for word in words]
     feet = [_fit(printable(token, spaces=True), room / 3) for token in tokens]
-    word_wide = [max(text_width(t) + 10, text_width(printable(n), 8.5) + 4, 18) for t, n in zip(tops, above, strict=True)]
-    token_wide = [max(text_width(t) + 10, text_width(printable(n), 8.5) + 4, 18) for t, n in zip(feet, below, strict=True)]
-    pieces = [(word, part) for word, ids in units for part in _parts(ids, token_wide, room)]
-    spans = [sum(token_wide[i] + 2 for i in ids) - 2 * bool(ids) for _, ids in pieces]
-    widths = [max(span, 0 if w is None else word_wide[w]) for (w, _), span in zip(pieces, spans, strict=True)]
-    places, lines = _flow(widths, room, gap=5)
-    ax = _strip(ax, title, lines * 112 - 18, left, key=18)
+    word_wide, token_wide = _labeled_widths(tops, above), _labeled_widths(feet, below)
+    pairs, lines = _align(units, word_wide, token_wide, room)
+    ax = _strip(ax, title, lines[-1][0] + 94, 40, key=18)
     ax.axis("off")
     fills = _type_fills(name for name in above + below if name != "-100")
-    for (word, ids), (line, x), width, span in zip(pieces, places, widths, spans, strict=True):
-        y, middle = line * 112, x + width / 2
+    for word, ids, y, middle in pairs:
         if word is not None:
             _labeled(ax, middle, y + 14, word_wide[word], tops[word], above[word], y + 6, fills, f"word-{word}")
-        at = middle - span / 2
+        at = middle - (sum(token_wide[i] + 2 for i in ids) - 2) / 2
         for i in ids:
             center = at + token_wide[i] / 2
             if word is not None:
                 ax.plot([middle, center], [y + 34, y + 60], color=MUTED, linewidth=0.9, gid=f"line-{word}-{i}")
             _labeled(ax, center, y + 61, token_wide[i], feet[i], below[i], y + 87, fills, f"token-{i}")
             at += token_wide[i] + 2
-    for line in range(lines):
-        for text, y in (("labels", 6), ("words", 23.5), ("tokens", 70.5), ("labels", 87)):
-            _write(ax, -8, line * 112 + y, text, 8.5, MUTED, ha="right")
+    for y, worded in lines:
+        for text, down in [("labels", 6), ("words", 23.5)] * worded + [("tokens", 70.5), ("labels", 87)]:
+            _write(ax, -8, y + down, text, 8.5, MUTED, ha="right")
     _key(ax, -10, [("label −100: the loss skips this token", IGNORED)])
     return ax
-
-
-def _parts(ids: list[int], widths: list[float], room: float) -> list[list[int]]:
-    """Cut the tokens of one word where they would not fit on a line; a word without tokens is one empty part."""
-    places, lines = _flow([widths[i] for i in ids], room, gap=2)
-    return [[i for i, (line, _) in zip(ids, places, strict=True) if line == n] for n in range(lines)]
-
-
-def _labeled(
-    ax: "Axes", middle: float, y: float, width: float, text: str, label: str, label_y: float, fills: Mapping[str, str], name: str
-) -> None:
-    """Draw one box of an alignment and its label above or below."""
-    look = IGNORED if label == "-100" else {"facecolor": fills[_tag_type(label)]}
-    _box(ax, middle - width / 2, y, width, 19, text, name, **look)
-    _write(ax, middle, label_y, printable(label).replace("-100", "−100"), 8.5, MUTED if label in ("O", "-100") else INK)
 
 # %% ../nbs/lib/07_plots.ipynb #plots-tags-spans
 def _spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
@@ -800,10 +902,9 @@ def tag_spans(
     shown = [_fit(printable(word, spaces=True), room - 80) for word in words]
     spans = _spans(tags)
     inside = {i: span for span in spans for i in range(span[0], span[1])}
-    widths = []
-    for i, word in enumerate(shown):
-        kind = inside[i][2] if i in inside and i == inside[i][1] - 1 else ""
-        widths.append(text_width(word) + (9 if i in inside else 2) + (text_width(printable(kind), 7.5, "bold") + 8 if kind else 0))
+    starts = [5.0 if i in inside and i == inside[i][0] else 1.0 for i in range(len(words))]
+    ends = [text_width(printable(inside[i][2]), 7.5, "bold") + 11 if i in inside and i == inside[i][1] - 1 else 1.0 for i in range(len(words))]
+    widths = [start + text_width(word) + end for start, word, end in zip(starts, shown, ends, strict=True)]
     places, lines = _flow(widths, room, gap=3)
     ax = _strip(ax, title, lines * 27 - 7)
     ax.axis("off")
@@ -816,7 +917,7 @@ def tag_spans(
             if own[-1] == stop - 1:
                 _write(ax, end - 5, line * 27 + 10, printable(kind), 7.5, INK, ha="right", weight="bold")
     for i, (word, (line, x)) in enumerate(zip(shown, places, strict=True)):
-        _write(ax, x + (5 if i in inside else 1), line * 27 + 10, word, ha="left")
+        _write(ax, x + starts[i], line * 27 + 10, word, ha="left")
     return ax
 
 # %% ../nbs/lib/07_plots.ipynb #plots-scores-read
@@ -870,7 +971,7 @@ def score_bars(
     pool = list(active)
     models = [name for name in names if name != baseline]
     colors = {name: pool[i % len(pool)] for i, name in enumerate(models)} | ({baseline: LINE} if baseline else {})
-    if list(table) == [""]:  # one metric: the names stand beside the bars, so one color will do
+    if list(table) == [""] or len(models) > 4:  # the names stand beside the bars; many colors would only be loud
         colors = {name: LINE if name == baseline else PALETTE["blue"] for name in names}
     blocks = [
         (printable(metric), [(_fit(printable(n), 150, 9), v, colors[n]) for n, v in row.items()]) for metric, row in table.items()
@@ -890,10 +991,11 @@ def score_bars(
 
 # %% ../nbs/lib/07_plots.ipynb #plots-confusion
 def _blues() -> Any:
-    """Return a color map from white to the palette's blue, whose lightness falls evenly."""
+    """Return a color map from white to the palette's blue, in as many steps as a small PNG can keep apart."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("course_blues", ["#FFFFFF", tint(PALETTE["blue"], 0.5), PALETTE["blue"], "#003E66"])
+    stops = ["#FFFFFF", tint(PALETTE["blue"], 0.5), PALETTE["blue"], "#003E66"]
+    return LinearSegmentedColormap.from_list("course_blues", stops, N=65)
 
 
 def _name_columns(ax: "Axes", names: list[str], width: float) -> None:
@@ -951,8 +1053,7 @@ def _darker(color: str) -> str:
 
 def _name_ends(ax: "Axes", ends: list[tuple[str, float, float, str]]) -> None:
     """Write (name, x, y, color) beside the last points of lines, moved apart where two would overlap."""
-    ax.get_figure().draw_without_rendering()  # now the axes have their height
-    height = ax.get_window_extent().height * 72 / ax.get_figure().dpi
+    height = _height(ax)
     spots = sorted((float(ax.transAxes.inverted().transform(ax.transData.transform((x, y)))[1]) * height, name, x, y, color)
                    for name, x, y, color in ends)  # fmt: skip
     at = [spot[0] for spot in spots]
@@ -962,6 +1063,46 @@ def _name_ends(ax: "Axes", ends: list[tuple[str, float, float, str]]) -> None:
     for (own, name, x, y, color), now in zip(spots, at, strict=True):
         ax.annotate(name, (x, y), (7, now - own - over * (len(at) > 1)), textcoords="offset points", color=_darker(color),
                     va="center", annotation_clip=False)  # fmt: skip
+
+# %% ../nbs/lib/07_plots.ipynb #plots-curves-log
+def _log_axis(ax: "Axes") -> None:
+    """Make the value axis logarithmic, with plain numbers: 0.5, 1, 2, 5 instead of powers set as formulas."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+# %% ../nbs/lib/07_plots.ipynb #plots-curves-series
+def _series(series: Any, log: bool) -> list[tuple[str, "ndarray"]]:
+    """Return each series as (name, table of steps and values), with nan for every value that is not finite."""
+    import numpy as np
+
+    if not isinstance(series, Mapping) or not series:
+        raise ValueError(f"series = {_brief(series)}: give a dict such as {{'training': [(0, 2.3), (10, 1.9)]}}")
+    lines = []
+    for name, points in series.items():
+        points = _array(f"series[{name!r}]", points, 2, "a list of (step, value) pairs", finite=False)
+        where = f"series[{name!r}] = {_brief(points.tolist())}"
+        if points.shape[1] != 2 or not np.isfinite(points[:, 0]).all() or (np.diff(points[:, 0]) < 0).any():
+            raise ValueError(f"{where}: give (step, value) pairs, steps rising")
+        good = np.isfinite(points[:, 1])
+        if not good.any():
+            raise ValueError(f"{where}: no value is finite; there is no line to draw")
+        if log and (points[good, 1] <= 0).any():
+            raise ValueError(f"{where}: give values over 0, or log=False")
+        note = f" ({(~good).sum()} not finite)" if not good.all() else ""
+        lines.append((printable(name) + note, np.where(np.isfinite(points), points, np.nan)))
+    return lines
+
+
+def _step_axis(ax: "Axes", steps: "ndarray") -> None:
+    """Put whole numbers under whole steps."""
+    if steps.min() == steps.max():
+        ax.set_xticks([steps[0]])
+    elif (steps == steps.round()).all():
+        ax.xaxis.get_major_locator().set_params(integer=True)
 
 # %% ../nbs/lib/07_plots.ipynb #plots-curves
 @style()
@@ -977,17 +1118,7 @@ def loss_curves(
     """Draw one line for each series of (step, value) points, named at its end when there are few."""
     import numpy as np
 
-    if not isinstance(series, Mapping) or not series:
-        raise ValueError(f"series = {_brief(series)}: give a dict such as {{'training': [(0, 2.3), (10, 1.9)]}}")
-    lines: list[tuple[str, ndarray]] = []
-    for name, points in series.items():
-        points = _array(f"series[{name!r}]", points, 2, "a list of (step, value) pairs", finite=False)
-        good = np.isfinite(points[:, 1])
-        if points.shape[1] != 2 or not np.isfinite(points[:, 0]).all() or (np.diff(points[:, 0]) < 0).any():
-            raise ValueError(f"series[{name!r}] = {_brief(points.tolist())}: give (step, value) pairs, steps rising")
-        if not good.any() or log and (points[good, 1] <= 0).any():
-            raise ValueError(f"series[{name!r}] = {_brief(points.tolist())}: give {'values over 0 with log=True' if good.any() else 'a finite value'}")
-        lines.append((printable(name) + f" ({(~good).sum()} not finite)" * bool((~good).any()), np.where(np.isfinite(points), points, np.nan)))
+    lines = _series(series, log)
     ax = _chart(ax, title, 3.2)
     ends = []
     for i, (name, points) in enumerate(lines):
@@ -998,14 +1129,39 @@ def loss_curves(
     ax.set_xlabel(printable(xlabel))
     ax.set_ylabel(printable(ylabel))
     ax.grid(axis="y")
+    steps = np.concatenate([points[:, 0] for _, points in lines])
+    _step_axis(ax, steps)
     if log:
-        ax.set_yscale("log")
-    first, last = (f(points[:, 0]) for f, points in [(min, np.concatenate([p for _, p in lines])), (max, np.concatenate([p for _, p in lines]))])
+        _log_axis(ax)
+    first, last = steps.min(), steps.max()
     if len(lines) <= 4 and min(x for _, x, *_ in ends) >= first + 0.8 * (last - first):
         _name_ends(ax, ends)
     elif len(lines) > 1 or ends[0][0] != str(next(iter(series))):
-        ax.legend(ncols=1 if len(lines) < 9 else 2)
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
     return ax
+
+# %% ../nbs/lib/07_plots.ipynb #plots-heat-parts
+def _heat_scale(table: "ndarray") -> dict[str, Any]:
+    """Return the color map and its limits: zero is white, both signs reach as far, one sign gets one color."""
+    import matplotlib
+
+    low, high = float(table.min()), float(table.max())
+    if low < 0 < high:
+        far = max(-low, high)
+        return {"cmap": matplotlib.colormaps["RdBu_r"].resampled(65), "vmin": -far, "vmax": far}
+    if low < 0:
+        return {"cmap": _blues().reversed(), "vmin": low, "vmax": 0.0}
+    return {"cmap": _blues(), "vmin": 0.0, "vmax": high or 1.0}
+
+
+def _numbers(ax: "Axes", image: Any, table: "ndarray", digits: int) -> None:
+    """Write the numbers into the fields of a heat map, light on dark and dark on light."""
+    for r, row in enumerate(table):
+        for c, value in enumerate(row):
+            red, green, blue, _ = image.to_rgba(value)
+            light = 0.3 * red + 0.59 * green + 0.11 * blue > 0.55
+            text = f"{value:.{digits}f}".replace("-", "−")
+            ax.text(c, r, text, ha="center", va="center", fontsize=8.5, color=INK if light else "white")
 
 # %% ../nbs/lib/07_plots.ipynb #plots-heat
 @style()
@@ -1027,28 +1183,21 @@ def vector_heat(
     rows, columns = table.shape
     sides = _labels("row_labels", row_labels, rows, "values", 110)
     feet = None if column_labels is None else _labels("column_labels", column_labels, columns, "values[0]", 110)
-    signed = table.min() < 0 < table.max()
-    bound = max(abs(table.min()), abs(table.max())) or 1.0
-    limits = (-bound, bound) if signed else (min(0.0, table.min()), max(0.0, table.max()) or float(table.min() == 0))
-    colors = "RdBu_r" if signed else _blues() if table.max() > 0 or table.min() == 0 else _blues().reversed()
     extra = 0 if feet is None else max(text_width(foot, 9) for foot in feet) / 72 * 0.6
     ax = _chart(ax, title, 1.05 + 0.27 * max(rows, 3) + extra)
-    image = ax.imshow(table, cmap=colors, vmin=limits[0], vmax=limits[1], aspect="auto", interpolation="nearest")
+    image = ax.imshow(table, aspect="auto", interpolation="nearest", **_heat_scale(table))
     if annotate if annotate is not None else columns <= 12:
-        for r in range(rows):
-            for c in range(columns):
-                red, green, blue, _ = image.to_rgba(table[r, c])
-                ax.text(c, r, f"{table[r, c]:.{digits}f}".replace("-", "−"), ha="center", va="center", fontsize=8.5,
-                        color=INK if 0.3 * red + 0.59 * green + 0.11 * blue > 0.55 else "white")  # fmt: skip
-    step = next(nice for nice in (1, 2, 5, 10, 20, 50, 100, rows) if rows / nice <= 40 or nice == rows)
+        _numbers(ax, image, table, digits)
+    step = _step(math.ceil(rows / 40))
     ax.set_yticks(range(0, rows, 1 if row_labels is not None else step), sides if row_labels is not None else sides[::step])
     if feet is not None:
         _name_columns(ax, feet, 0.7 * WIDTH * 72 / columns)
-    elif columns <= 12:
-        ax.set_xticks(range(columns))
+    else:
+        ax.set_xticks(range(0, columns, _step(math.ceil(columns / 16))))
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_xlabel(printable(xlabel))
     ax.set_ylabel(printable(ylabel))
-    ax.get_figure().colorbar(image, ax=ax, label=printable(unit), shrink=0.9, aspect=16, pad=0.02).outline.set_visible(False)
+    bar = _root(ax).colorbar(image, ax=ax, label=printable(unit), aspect=max(4, _height(ax) / 11), pad=0.02)
+    bar.outline.set_visible(False)
     return ax

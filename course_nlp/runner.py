@@ -202,7 +202,7 @@ def check_outputs(
     return found
 
 # %% ../nbs/lib/11_runner.ipynb #run-scrub
-LIBRARY = re.compile(r"[^\s\"'\x1b(]*[/\\](?=(?:site-packages|lib[/\\]python3\.\d+)[/\\])")
+LIBRARY = re.compile(r"(?:~|\b[A-Za-z]:)?[/\\](?:[^\s\"'\x1b(]*[/\\])?(?=(?:site-packages|lib[/\\]python3\.\d+)[/\\])")
 
 
 def scrub_outputs(

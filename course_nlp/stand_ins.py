@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DATA', 'Files', 'PLAIN', 'HEADS', 'NER_TAGS', 'CHUNK_TAGS', 'POS_TAGS', 'Wheel', 'Entry', 'sha256_of', 'read_member',
            'extract_member', 'plain_tokenizer', 'plain_config', 'build_members', 'merge_lora', 'build_adapter',
-           'read_jsonl', 'build_sentences', 'review_rows', 'build_reviews', 'build_space', 'card']
+           'read_jsonl', 'build_sentences', 'review_rows', 'build_reviews', 'space_files', 'build_space', 'card']
 
 # %% ../nbs/lib/04_stand_ins.ipynb #si-imports
 import hashlib
@@ -185,10 +185,11 @@ def read_jsonl(path: Path) -> list[dict]:
 
 def _parquet(rows: Iterable[dict], features: Any, path: Path) -> Path:
     """Write rows as Parquet; the features travel in the file's own metadata."""
+    import pyarrow.parquet as pq
     from datasets import Dataset
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    Dataset.from_list(list(rows), features=features).to_parquet(path)
+    pq.write_table(Dataset.from_list(list(rows), features=features).data.table, path)
     return path
 
 # %% ../nbs/lib/04_stand_ins.ipynb #si-sentences
@@ -241,13 +242,17 @@ def build_reviews(entry: Entry, wheel: Path, folder: Path) -> Files:
     return out
 
 # %% ../nbs/lib/04_stand_ins.ipynb #si-space
+def space_files(entry: Entry) -> list[Path]:
+    """Return the files that the package ships for a metric's Space."""
+    return sorted(p for p in (DATA / "spaces" / entry.id).glob("*") if p.name.endswith((".py.txt", ".md")))
+
+
 def build_space(entry: Entry) -> Files:
     """Build a metric's Space from the script and the card that the package ships."""
-    folder = DATA / "spaces" / entry.id
-    found = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix in (".py", ".md", ".txt")}
+    found = space_files(entry)
     if not found:
         raise ValueError(f"{entry.id}: the package carries no folder data/spaces/{entry.id}")
-    return found
+    return {path.name.removesuffix(".txt"): path for path in found}
 
 # %% ../nbs/lib/04_stand_ins.ipynb #si-card
 def card(entry: Entry) -> bytes:

@@ -7,6 +7,7 @@ does it for the whole module, with a cache of its own and no way to the network;
 import ast
 import math
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,6 +16,7 @@ from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -39,6 +41,9 @@ def isolate(cache: Path) -> None:
         "OMP_NUM_THREADS": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
+    for name in NAMES:  # as build_space puts them on the local Hub: without the .txt that hides them from packaging
+        (cache / name).mkdir()
+        shutil.copy(SPACES / name / f"{name}.py.txt", cache / name / f"{name}.py")
     os.chdir(cache)
     socket.socket.connect = no_network
 
@@ -46,12 +51,13 @@ def isolate(cache: Path) -> None:
 def load(name: str, config: str | None = None, **options: Any) -> Any:
     import evaluate
 
-    return evaluate.load(str(SPACES / name), config, **options)
+    return evaluate.load(f"./{name}", config, **options)
 
 
 def compute(name: str, config: str | None = None, *, how: str = "compute", seed: int = 0, **arguments: Any) -> dict:
     """Load a metric from its folder and score, with everything at once, row by row, or in batches of two."""
-    metric = load(name, config, seed=seed)
+    # evaluate waits a second for the lock that an instance left behind when it failed: a name of its own for each
+    metric = load(name, config, seed=seed, experiment_id=uuid4().hex)
     inputs = {key: arguments.pop(key) for key in ("predictions", "references") if key in arguments}
     if how == "compute":
         return metric.compute(**inputs, **arguments)
@@ -125,7 +131,7 @@ def run_card(name: str) -> None:
 
     block = (SPACES / name / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     original = evaluate.load
-    evaluate.load = lambda metric, config=None, **options: original(str(SPACES / metric), config, **options)
+    evaluate.load = lambda metric, config=None, **options: original(f"./{metric}", config, **options)
     try:
         exec(compile(block, f"{name}/README.md", "exec"), {})  # noqa: S102
     finally:
@@ -199,8 +205,8 @@ PREDICTED_2, TRUE_2 = [0, 1, 1, 1, 0, 0, 1], [0, 1, 0, 1, 1, 0, 1]
 ROWS, TRUE_ROWS = [[0, 1, 1], [1, 1, 0], [0, 0, 1]], [[0, 1, 1], [0, 1, 0], [1, 0, 1]]
 TAGGED = [["B-ORG", "O", "O", "B-PER", "I-PER"], ["I-LOC", "O", "B-LOC"], ["O", "B-MISC"]]
 TRUE_TAGGED = [["B-ORG", "O", "B-MISC", "B-PER", "I-PER"], ["B-LOC", "O", "O"], ["O", "B-PER"]]
-TRANSLATED = ["The file could not be opened .", "Save all changes before closing?"]
-TRANSLATIONS = [["The file could not be opened.", "Cannot open the file."], ["Save changes before closing?", "Save first?"]]
+TRANSLATED = ["the file could Not open", "Save all changes?"]  # no four words in a row match: smoothing shows
+TRANSLATIONS = [["The file could not be opened.", "Could not open the file."], ["Save changes before closing?", "Save all?"]]
 SUMMARIES = ["a small dog was running home", "prices rose again in May", "rain"]
 TRUE_SUMMARIES = ["the small dog ran home", "in May prices rose again", "rain and wind"]
 ANSWERS = [{"id": "b", "prediction_text": "in 1851, London"}, {"id": "a", "prediction_text": "The  great exhibition!"}]
@@ -216,7 +222,7 @@ ROUGES = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
 @pytest.mark.parametrize("name", NAMES)
 def test_script_stands_alone_and_evaluate_can_read_its_imports(name):
     imported = []
-    for node in ast.walk(ast.parse((SPACES / name / f"{name}.py").read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((SPACES / name / f"{name}.py.txt").read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             assert len(node.names) == 1, "evaluate takes `import a, b` for a package called 'a,'"
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -310,6 +316,7 @@ def test_accuracy(score, library, options):
 
 def test_accuracy_default_is_the_share_and_multilabel_counts_whole_rows(score):
     assert score("accuracy", predictions=PREDICTED, references=TRUE) == {"accuracy": 4 / 7}
+    assert score("accuracy", predictions=[70_000], references=[70_000 - 2**16]) == {"accuracy": 0.0}  # not cut to 16 bits
     assert score("accuracy", "multilabel", predictions=ROWS, references=TRUE_ROWS) == {"accuracy": 1 / 3}
 
 
@@ -356,7 +363,7 @@ def test_glue_cola_and_stsb(score, library):
     result = score("glue", "stsb", predictions=x, references=y)
     assert list(result) == ["pearson", "spearmanr"]
     assert result["pearson"] == pytest.approx(library("numpy.corrcoef", x, y)[0, 1])
-    assert result["spearmanr"] == pytest.approx(1 - 6 * (1 + 1 + 0 + 1 + 9) / (5 * 24))  # from the ranks' differences
+    assert result["spearmanr"] == pytest.approx(1 - 6 * (0 + 1 + 0 + 1 + 4) / (5 * 24))  # from the ranks' differences
 
 
 @pytest.mark.parametrize(
@@ -366,7 +373,6 @@ def test_glue_cola_and_stsb(score, library):
         ("accuracy", None, {"predictions": [], "references": []}, "empty"),
         ("f1", "macro", {"predictions": [1], "references": [1]}, "config_name must be None or 'multilabel'"),
         ("f1", None, {"predictions": PREDICTED, "references": TRUE}, "average='binary'"),
-        ("f1", None, {"predictions": [1], "references": [1], "average": "mean"}, "average"),
         ("f1", None, {"predictions": [1, 0], "references": [1, 0], "pos_label": 7}, "pos_label=7"),
         ("glue", None, {"predictions": [1], "references": [1]}, r"config_name must be one of .* got 'default'"),
         ("glue", "sst3", {"predictions": [1], "references": [1]}, r"config_name must be one of .* got 'sst3'"),
@@ -387,7 +393,7 @@ def test_label_scores_name_what_is_wrong(score, name, config, arguments, says):
         {},
         {"zero_division": 1},
         {"mode": "strict", "scheme": "IOB2", "zero_division": 0},
-        {"mode": "strict", "scheme": "IOE1", "zero_division": 0},
+        {"mode": "strict", "scheme": "IOB1", "zero_division": 0},
     ],
 )
 def test_seqeval(child, score, options):
@@ -395,7 +401,7 @@ def test_seqeval(child, score, options):
     result = score("seqeval", predictions=TAGGED, references=TRUE_TAGGED, **options)
     overall = [result.pop(f"overall_{name}") for name in ("precision", "recall", "f1")]
     assert overall == [report["micro avg"][name] for name in ("precision", "recall", "f1-score")]
-    assert result.pop("overall_accuracy") == 7 / 10
+    assert result.pop("overall_accuracy") == 6 / 10
     assert result == {
         kind: {"precision": row["precision"], "recall": row["recall"], "f1": row["f1-score"], "number": row["support"]}
         for kind, row in report.items()
@@ -451,7 +457,6 @@ def test_seqeval_names_what_is_wrong(score, arguments, says):
         ({"smooth_method": "floor"}, {"smooth_method": "floor"}),
         ({"smooth_method": "add-k", "smooth_value": 2}, {"smooth_method": "add-k", "smooth_value": 2}),
         ({"smooth_method": "none"}, {"smooth_method": "none"}),
-        ({"use_effective_order": True}, {"effective_order": True}),
         ({"force": True}, {"force": True}),
     ],
 )
@@ -459,7 +464,15 @@ def test_sacrebleu(child, score, options, library_options):
     expected = child(bleu_of_library, TRANSLATED, TRANSLATIONS, **library_options)
     result = score("sacrebleu", predictions=TRANSLATED, references=TRANSLATIONS, **options)
     assert result == expected
+    default = child(bleu_of_library, TRANSLATED, TRANSLATIONS)
+    assert (result == default) == (options in ({}, {"force": True})), "an option that changes nothing is not tested"
     assert list(result) == ["score", "counts", "totals", "precisions", "bp", "sys_len", "ref_len"]
+
+
+def test_sacrebleu_effective_order_scores_texts_of_less_than_four_words(score):
+    short = {"predictions": ["open it"], "references": ["open it"]}
+    assert score("sacrebleu", **short)["score"] == 0.0
+    assert score("sacrebleu", **short, use_effective_order=True)["score"] == pytest.approx(100.0)
 
 
 def test_sacrebleu_takes_one_string_per_prediction(score):
@@ -570,17 +583,13 @@ def answer(prediction: str, *references: str) -> dict:
         ("Levi's Stadium", ["Santa Clara", "Levis Stadium in Santa Clara", "Levi's Stadium"], 100.0, 100.0),
         ("Santa Santa Clara", ["Santa Clara"], 0.0, 80.0),  # a word counts as often as the reference has it
         ("", ["Santa Clara"], 0.0, 0.0),
+        ("a bridge, an arch", ["bridge arch"], 100.0, 100.0),
         ("theatre", ["the atre"], 0.0, 0.0),  # articles are words, not letters
         ("1,000", ["1000"], 100.0, 100.0),
     ],
 )
-def test_squad(score, library, prediction, references, exact, f1):
-    result = score("squad", **answer(prediction, *references))
-    assert result == pytest.approx({"exact_match": exact, "f1": f1})
-    best = lambda name: max(  # noqa: E731
-        library(f"transformers.data.metrics.squad_metrics.compute_{name}", reference, prediction) for reference in references
-    )
-    assert result == pytest.approx({"exact_match": 100.0 * best("exact"), "f1": 100.0 * best("f1")})
+def test_squad_of_one_question_worked_out_by_hand(score, prediction, references, exact, f1):
+    assert score("squad", **answer(prediction, *references)) == pytest.approx({"exact_match": exact, "f1": f1})
 
 
 def test_squad_averages_over_questions_and_pairs_by_id(score):

@@ -1,0 +1,167 @@
+"""What is generated is up to date: modules, clean notebooks, README, sidebar, constraints."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from course_nlp.manifest import lessons
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def tool(name):
+    """Import a script of tools/."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def contents(folder):
+    """Return path -> bytes of the notebooks and modules below a folder."""
+    paths = [*(folder / "nbs").rglob("*.ipynb"), *(folder / "course_nlp").glob("*.py")]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if ".ipynb_checkpoints" not in path.parts}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """Return a copy of what nbdev reads and writes, so that the work tree is never touched."""
+    folder = tmp_path_factory.mktemp("copy")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "course_nlp").mkdir()
+    for path in (ROOT / "course_nlp").glob("*.py"):
+        shutil.copy(path, folder / "course_nlp")
+    for path in (ROOT / "nbs").rglob("*.ipynb"):
+        target = folder / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return folder
+
+
+def run_nbdev(command, folder):
+    """Run an nbdev command of this environment in `folder`."""
+    subprocess.run([Path(sys.executable).with_name(command)], cwd=folder, check=True, capture_output=True)
+
+
+def changed(before, after):
+    """Return the names of what differs."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def test_export_leaves_no_diff(copy):
+    run_nbdev("nbdev-export", copy)
+    assert changed(contents(ROOT), contents(copy)) == [], "run nbdev-export"
+
+
+def test_clean_leaves_no_diff(copy):
+    run_nbdev("nbdev-clean", copy)
+    assert changed(contents(ROOT), contents(copy)) == [], "run nbdev-clean"
+
+
+def test_drift_would_be_seen(copy):
+    edited = contents(copy)
+    edited["course_nlp/scale.py"] += b"# by hand\n"
+    assert changed(contents(ROOT), edited) == ["course_nlp/scale.py"]
+
+
+def test_readme_is_up_to_date():
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == tool("write_readme").readme(), "run tools/write_readme.py"
+
+
+def test_readme_links_hold():
+    links = re.findall(r"\]\((?!\w+:|#)([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert links and [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_readme_links_are_seen_from_the_top():
+    rewritten = tool("write_readme").from_the_top("[a](x/y.ipynb) [b](../LICENSE) [c](https://example.org) [d](#part)")
+    assert rewritten == "[a](nbs/x/y.ipynb) [b](LICENSE) [c](https://example.org) [d](#part)"
+
+
+def hrefs(entry):
+    """Yield every page of a sidebar."""
+    if isinstance(entry, str):
+        yield entry
+    for part in entry.get("contents", ()) if isinstance(entry, dict) else ():
+        yield from hrefs(part)
+
+
+def test_sidebar_lists_written_lessons_and_the_library():
+    config = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))
+    listed = list(hrefs(config["website"]["sidebar"]))
+    library = sorted(path.relative_to(ROOT / "nbs").as_posix() for path in (ROOT / "nbs" / "lib").glob("*.ipynb"))
+    assert listed == ["index.ipynb", *(f"{lesson.file}.ipynb" for lesson in lessons().values() if lesson.ready), *library]
+
+
+def test_nbs_quarto_is_the_same_file():
+    assert (ROOT / "nbs" / "_quarto.yml").read_bytes() == (ROOT / "_quarto.yml").read_bytes()
+
+
+def pins():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_constraints_pin_what_the_extras_ask_for():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = [Requirement(line) for line in (*project["dependencies"], *extras["course"], *extras["dev"])]
+    for requirement in asked:
+        assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)]), requirement.name
+    assert pins()["torch"] == "2.13.0"
+
+
+def test_constraints_are_closed():
+    module = tool("write_constraints")
+    assert set(module.closure("course-nlp", module.EXTRAS)) <= set(pins()), "run tools/write_constraints.py"
+
+
+def test_site_is_staged_and_rendered(tmp_path, monkeypatch):
+    docs = tool("build_docs")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    example = new_code_cell("import json; 1 / 0", id="x", outputs=[new_output("execute_result", data={"text/plain": "'kept'"})])
+    (tmp_path / "nbs" / "_drafts").mkdir(parents=True)
+    for name in ("index.ipynb", "01_first.ipynb", "_drafts/no.ipynb"):
+        nbformat.write(new_notebook(cells=[new_markdown_cell(f"# {name}\n\n> Promise", id="t"), example]), tmp_path / "nbs" / name)
+    site = {"project": {"type": "website", "output-dir": "_docs"}, "website": {"title": "T", "sidebar": {"contents": ["index.ipynb"]}}}
+    (tmp_path / "_quarto.yml").write_text(yaml.safe_dump(site))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "")  # no Quarto, whatever this machine has
+    assert docs.stage(tmp_path, tmp_path / "_proc") == 2
+    assert docs.render(tmp_path / "_proc") == []
+    pages = {path.name for path in (tmp_path / "_proc" / "_site").rglob("*.html")}
+    assert {"index.html", "first.html"} <= pages and "no.html" not in pages
+    assert "kept" in (tmp_path / "_proc" / "_site" / "first.html").read_text()
+
+
+@pytest.mark.parametrize("path", [".ci/run", "Makefile"])
+def test_public_entry_points_exist(path):
+    text = (ROOT / path).read_text(encoding="utf-8")
+    if path == "Makefile":
+        targets = set(re.findall(r"^([a-z]+):", text, re.M))
+        assert {"lab", "run", "test", "docs", "bench", "weights", "campaign", "clean", "help"} <= targets
+    else:
+        assert "make test" in text and (ROOT / path).stat().st_mode & 0o100
+
+
+def test_no_notebook_shows_what_it_must_not():
+    from course_nlp.runner import check_outputs
+
+    found = {}
+    for path in sorted((ROOT / "nbs").rglob("*.ipynb")):
+        if problems := check_outputs(json.loads(path.read_text(encoding="utf-8"))):
+            found[path.name] = problems
+    assert found == {}
