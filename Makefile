@@ -56,9 +56,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(COURSE): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[course]'
+	@echo "Installing what the lessons need into $(VENV): once, a few minutes, about 2 GB with torch"
+	$(BIN)/python -m pip install -c constraints.txt -e '.[course]'
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[course,dev]'
+	@echo "Installing what the lessons, the tests and the site need into $(VENV): once, a few minutes"
+	$(BIN)/python -m pip install -c constraints.txt -e '.[course,dev]'
 	@touch $(COURSE) $@

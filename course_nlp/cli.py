@@ -70,13 +70,13 @@ def version() -> None:
     typer.echo(__version__)
 
 # %% ../nbs/lib/12_cli.ipynb #cli-show
-def _console(**options: Any) -> Any:
-    """Return a console as wide as the terminal, or wide enough for our tables where there is none."""
+def _console() -> Any:
+    """Return a console on standard output, as wide as the terminal, or wide enough for our tables where there is none."""
     from rich.console import Console
 
-    console = Console(**options)
+    console = Console(force_jupyter=False)  # a command writes to standard output, wherever it is called
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(width=140, **options)
+        console = Console(force_jupyter=False, width=140)
     return console
 
 
@@ -217,9 +217,11 @@ def lab(
     if settings(lesson.id, scale).scale == "small":
         build([lesson.id])
     typer.echo(f"Lesson {lesson.id}, {lesson.title}: open {lesson.file}.ipynb. All lessons stand in the folders on the left.")
-    process = subprocess.Popen(lab_command(root, f"{lesson.file}.ipynb", port, browser), env=_lab_environment(scale))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is JupyterLab's to handle: it asks before it stops
-    raise typer.Exit(process.wait())
+    command, env = lab_command(root, f"{lesson.file}.ipynb", port, browser), _lab_environment(scale)
+    sys.stdout.flush()
+    if os.name == "posix":
+        os.execve(command[0], command, env)  # from here on this process is JupyterLab, and Ctrl-C is its to handle
+    raise typer.Exit(subprocess.call(command, env=env))
 
 # %% ../nbs/lib/12_cli.ipynb #cli-hub-serve
 def _how_to(url: str, token: str | None) -> str:

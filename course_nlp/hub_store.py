@@ -6,9 +6,9 @@
 __all__ = ['KINDS', 'NAME', 'RESERVED', 'REF_NAME', 'SHA', 'SHA256', 'GIT_SETTINGS', 'LARGE_SUFFIXES', 'LARGE_TEXT', 'ATTRIBUTES',
            'SEED_TIME', 'STALE_AFTER', 'PRE_RECEIVE', 'Content', 'HubError', 'BadInput', 'GitError', 'check_kind',
            'check_name', 'check_repo_id', 'check_path', 'check_ref_name', 'git_environment', 'git', 'LfsPointer',
-           'is_large', 'attributes_with', 'Incoming', 'sync_folder', 'LargeObjects', 'Entry', 'read_blobs',
-           'read_entries', 'commit_stream', 'write_commit', 'update_refs', 'remove_stale_locks', 'Repositories',
-           'Commit', 'read_branch', 'Reader', 'Store', 'prune', 'reset']
+           'is_large', 'attributes_with', 'Incoming', 'folder_size', 'sync_folder', 'LargeObjects', 'Entry',
+           'read_blobs', 'read_entries', 'commit_stream', 'write_commit', 'update_refs', 'remove_stale_locks',
+           'Repositories', 'Commit', 'read_branch', 'Reader', 'Store', 'prune', 'reset']
 
 # %% ../nbs/lib/02_hub_store.ipynb #store-imports
 import functools
@@ -21,7 +21,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -248,6 +248,16 @@ class Incoming:
         self._path.unlink(missing_ok=True)
 
 # %% ../nbs/lib/02_hub_store.ipynb #store-objects
+def folder_size(folder: Path) -> int:
+    """Return the bytes of all files in a folder that others may be changing meanwhile."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # gone since it was listed
+                total += os.stat(os.path.join(path, name)).st_size
+    return total
+
+
 def sync_folder(folder: Path) -> None:
     """Write a folder's entries to the disk, so that a rename inside it survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -321,6 +331,8 @@ class LargeObjects:
         freed = 0
         for path in list(self.folder.iterdir()):
             with FileLock(self._guard).acquire(poll_interval=0.01):
+                if not path.exists():  # another prune was faster
+                    continue
                 status = path.stat()
                 if path.name in used or time.time() - status.st_mtime < grace:
                     continue
@@ -509,7 +521,10 @@ class Repositories:
 
     def details(self, kind: str, repo_id: str) -> dict:
         """Return what the Hub knows about a repository beyond git: private, sdk, created (seconds since 1970)."""
-        return json.loads((self.require(kind, repo_id) / "hub.json").read_text("utf8"))
+        try:
+            return json.loads((self.require(kind, repo_id) / "hub.json").read_text("utf8"))
+        except FileNotFoundError as error:  # deleted since we looked
+            raise HubError(404, f"Repository not found: {kind}/{repo_id}", "RepoNotFound") from error
 
     def set_private(self, kind: str, repo_id: str, private: bool) -> None:
         """Hide a repository from everyone but its owner, or show it."""
@@ -574,7 +589,7 @@ class Repositories:
 
     def size(self) -> int:
         """Return the bytes that all repositories and large files take."""
-        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+        return folder_size(self.root)
 
 # %% ../nbs/lib/02_hub_store.ipynb #store-commit-record
 @dataclass(frozen=True)
@@ -838,22 +853,24 @@ def prune(
     """Remove large files that no branch, tag or pull request points at, and leftovers of crashes; return the bytes freed."""
     if isinstance(grace, bool) or not isinstance(grace, (int, float)) or grace < 0:
         raise ValueError(f"grace={grace!r} is not valid; give seconds, 0 or more")
-    store, used = Store(root), set()
-    before = store.size()
+    store, used, freed = Store(root), set(), 0
     for kind, repo_id in [(kind, repo_id) for kind in KINDS for repo_id in store.list(kind)]:
         with store.lock(kind, repo_id) as repo:
             if not repo.is_dir():  # deleted meanwhile
                 continue
             building = git(repo, "for-each-ref", "--format=delete %(refname)", "refs/hub").decode().splitlines()
             update_refs(repo, *building)  # we hold the lock, so nobody is building: these are a crash's
+            freed += folder_size(repo)
             git(repo, "gc", "--quiet", "--force", f"--prune={int(grace)}.seconds.ago")
+            freed -= folder_size(repo)
             tips = set(store.refs(kind, repo_id).values())
             used |= {entry.lfs.oid for tip in tips for entry in read_entries(repo, tip) if entry.lfs}
-    for leftover in (store.root / "tmp").iterdir():
-        if time.time() - leftover.stat().st_mtime > grace:
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-    freed = store.large.remove_unused(used, grace)
-    return freed + max(0, before - freed - store.size())
+    for leftover in list((store.root / "tmp").iterdir()):
+        with suppress(FileNotFoundError):  # whoever was building it has finished
+            if time.time() - leftover.stat().st_mtime > grace:
+                freed += folder_size(leftover) if leftover.is_dir() else leftover.stat().st_size
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    return max(0, freed + store.large.remove_unused(used, grace))  # packing a tiny repository may add a few bytes
 
 
 def reset(

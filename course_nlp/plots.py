@@ -4,14 +4,13 @@
 
 # %% auto #0
 __all__ = ['PALETTE', 'COLORS', 'INK', 'MUTED', 'LINE', 'FAINT', 'WIDTH', 'DPI', 'FALLBACKS', 'FONT_FILES', 'SETTINGS', 'MARGIN',
-           'IGNORED', 'FILLED', 'EMPTY', 'KNOWN_TYPES', 'tint', 'use_font', 'style', 'printable', 'text_width', 'png',
-           'show', 'mask_grid', 'token_strip', 'logits_to_probabilities', 'label_alignment', 'tag_spans', 'score_bars',
-           'confusion', 'loss_curves', 'vector_heat']
+           'IGNORED', 'FILLED', 'EMPTY', 'KNOWN_TYPES', 'CAPTIONS', 'tint', 'use_font', 'style', 'printable',
+           'text_width', 'png', 'show', 'mask_grid', 'token_strip', 'logits_to_probabilities', 'label_alignment',
+           'tag_spans', 'score_bars', 'confusion', 'loss_curves', 'vector_heat']
 
 # %% ../nbs/lib/07_plots.ipynb #plots-imports
 import base64
 import html
-import logging
 import math
 import struct
 import unicodedata
@@ -132,6 +131,8 @@ SETTINGS = {
 @contextmanager
 def style() -> Iterator[None]:
     """Apply the course's figure style inside a `with` block, or to a function as `@style()`."""
+    import logging
+
     import matplotlib.style
     from cycler import cycler
 
@@ -195,16 +196,22 @@ def _pen() -> Any:
     return RendererAgg(1, 1, DPI)
 
 
+@lru_cache(maxsize=4096)
+def _measure(text: str, size: float, weight: str, families: tuple[str, ...]) -> float:
+    """Return how many points wide a line of text is in the first of `families` that has each of its characters."""
+    from matplotlib.font_manager import FontProperties
+
+    font = FontProperties(family=list(families), size=size, weight=weight)
+    return _pen().get_text_width_height_descent(text, font, False)[0] * 72 / DPI
+
+
 def text_width(
     text: str,  # one line
     size: float = 9.5,  # points
     weight: str = "normal",  # or "bold"
 ) -> float:  # points
     """Return how wide a line of text is when drawn in the course's font."""
-    from matplotlib.font_manager import FontProperties
-
-    font = FontProperties(family=_families(), size=size, weight=weight)
-    return _pen().get_text_width_height_descent(text, font, False)[0] * 72 / DPI
+    return _measure(text, size, weight, tuple(_families()))
 
 
 def _fit(text: str, width: float, size: float = 9.5, weight: str = "normal") -> str:
@@ -313,8 +320,7 @@ def _room(ax: "Axes | None", left: float = 0) -> float:
 
 
 def _height(ax: "Axes") -> float:
-    """Return how many points high `ax` is once its figure is laid out."""
-    _root(ax).draw_without_rendering()
+    """Return how many points high `ax` is; its figure must have been laid out."""
     return ax.get_window_extent().height * 72 / _root(ax).dpi
 
 
@@ -339,10 +345,9 @@ MARGIN = 8  # points around a strip
 
 
 def _strip(
-    ax: "Axes | None", title: str, height: float, left: float = 0, bottom: float = 0, key: float = 0
+    ax: "Axes | None", title: str, width: float, height: float, left: float = 0, bottom: float = 0, key: float = 0
 ) -> "Axes":
-    """Return titled axes in points from the top left corner, `height` high; `left`, `bottom` and `key` stay free around."""
-    width = _room(ax, left)
+    """Return titled axes in points from the top left corner, `width` (of _room) by `height`, with room left around them."""
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -438,7 +443,7 @@ def png(
     from PIL.PngImagePlugin import PngInfo
 
     raw = BytesIO()
-    _figure_of(figure_or_axes).savefig(raw, format="png", dpi=DPI, metadata={"Software": None})
+    _figure_of(figure_or_axes).savefig(raw, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
     info, out = PngInfo(), BytesIO()
     if alt:
         info.add_text("Description", alt) if alt.isascii() else info.add_itxt("Description", alt)
@@ -452,6 +457,7 @@ def show(
     alt: str,  # what the figure shows, for someone who cannot see it: the finding, not the kind of chart
 ) -> None:
     """Display a figure in the notebook with a text for screen readers, then close it."""
+    from IPython.core.interactiveshell import InteractiveShell
     from IPython.display import display
     from matplotlib import pyplot as plt
 
@@ -466,11 +472,11 @@ def show(
         f'<img src="data:image/png;base64,{encoded}" alt="{html.escape(alt)}" width="{width}" height="{height}" '
         'style="max-width: 100%; height: auto; background: white;">'
     )
-    display(
-        {"image/png": encoded, "text/html": image, "text/plain": alt},
-        metadata={"image/png": {"alt": alt}},
-        raw=True,
-    )
+    bundle = {"image/png": encoded, "text/html": image, "text/plain": alt}
+    if InteractiveShell.initialized():
+        display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)
+    else:
+        print(alt)  # a script run in a terminal
     plt.close(figure)  # or the notebook would show it a second time, without its text
 
 # %% ../nbs/lib/07_plots.ipynb #plots-mask-layout
@@ -547,10 +553,12 @@ def mask_grid(
     sides = _labels("row_labels", row_labels, rows, "mask")
     feet = _labels("column_labels", column_labels, columns, "mask[0]", 90)
     left = 0 if ax is not None else max(text_width(side, 9) for side in sides) + 28
-    widths, height, size, upright = _cell_sizes(texts, rows, columns, _room(ax, left))
+    room = _room(ax, left)
+    widths, height, size, upright = _cell_sizes(texts, rows, columns, room)
     edges = np.cumsum([0, *widths])
-    turn = column_labels is not None and any(text_width(foot, 9) > width - 3 for foot, width in zip(feet, widths, strict=True))
-    ax = _strip(ax, title, rows * height, left, 18 + (max(text_width(foot, 9) for foot in feet) if turn else 12), key=20)
+    longest = max(text_width(foot, 9) for foot in feet)
+    turn = column_labels is not None and longest > min(widths) - 3
+    ax = _strip(ax, title, room, rows * height, left, 18 + (longest if turn else 12), key=20)
     _squares(ax, values, edges, height)
     for r, row in enumerate(texts):
         for c, text in enumerate(row):
@@ -634,14 +642,15 @@ def token_strip(
     grouped = groups is not None
     groups = _items("groups", groups, len(tokens), "tokens") if grouped else list(range(len(tokens)))
     texts = None if labels is None else [printable(label) for label in _items("labels", labels, len(tokens), "tokens")]
-    note = note if note is not None else "number under a box: the word that its token belongs to" if grouped and not texts else ""
+    if note is None:
+        note = "number under a box: the word that its token belongs to" if grouped and not texts else ""
     room = _room(ax)
     shown = [_fit(printable(token, spaces=True), room - 10) for token in tokens]
     names = texts or ["" if not grouped or group is None else printable(group) for group in groups]
     widths = [max(text_width(token) + 10, text_width(name, 8.5) + 6, 16) for token, name in zip(shown, names, strict=True)]
     places, lines = _flow(widths, room, gap=2, groups=groups)
     pitch = 42 if texts or grouped else 26
-    ax = _strip(ax, title, lines * pitch - 6, key=18 if note else 0)
+    ax = _strip(ax, title, room, lines * pitch - 6, key=18 if note else 0)
     ax.axis("off")
     order = {group: i for i, group in enumerate(dict.fromkeys(g for g in groups if g is not None))}
     spots = [(x, line * pitch, width) for (line, x), width in zip(places, widths, strict=True)]
@@ -724,7 +733,8 @@ def logits_to_probabilities(
     if texts is None:
         texts = [f"text {i}" for i in range(len(scores))] if len(scores) > 1 else [""]
     side = max(text_width(label, 9) for label in labels)
-    texts = [_fit(printable(text), WIDTH * 72 - side - 30, 9.5, "bold") for text in _items("texts", texts, len(scores), "logits")]
+    texts = [printable(text) for text in _items("texts", texts, len(scores), "logits")]
+    texts = [_fit(text, WIDTH * 72 - side - 30, 9.5, "bold") for text in texts]
     units = len(scores) * (len(labels) + 0.4 + any(texts))
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 0.95 + 0.23 * units), sharey=True, layout="constrained")
     for ax, table, heads in ((left, scores, texts), (right, _softmax(scores), [" " * bool(text) for text in texts])):
@@ -795,6 +805,9 @@ def _label_names(name: str, labels: Any, count: int, match: str, names: Any) -> 
     return out
 
 # %% ../nbs/lib/07_plots.ipynb #plots-align-layout
+CAPTIONS = (("labels", 6), ("words", 23.5), ("tokens", 70.5), ("labels", 87))  # beside a line, points below its top
+
+
 def _parts(ids: list[int], widths: list[float], room: float) -> list[list[int]]:
     """Cut the tokens of one word where they would not fit on a line; a word without tokens is one empty part."""
     places, lines = _flow([widths[i] for i in ids], room, gap=2)
@@ -811,9 +824,10 @@ def _align(
 ) -> tuple[list[tuple[int | None, list[int], float, float]], list[tuple[float, bool]]]:
     """Place words over their tokens: (word, tokens, y, x of the middle) of each pair, and (y, has words) of each line."""
     pieces = [(word, part) for word, ids in units for part in _parts(ids, token_wide, room)]
-    widths = [max([sum(token_wide[i] + 2 for i in ids) - 2] + [word_wide[w]] * (w is not None)) for w, ids in pieces]
+    widths = [max(sum(token_wide[i] + 2 for i in ids) - 2, 0 if w is None else word_wide[w]) for w, ids in pieces]
     places, lines = _flow(widths, room, gap=4)
-    worded = [any(piece[0] is not None for piece, place in zip(pieces, places, strict=True) if place[0] == n) for n in range(lines)]
+    with_words = {line for (word, _), (line, _) in zip(pieces, places, strict=True) if word is not None}
+    worded = [n in with_words for n in range(lines)]
     ys = [sum(112.0 if before else 58.0 for before in worded[:n]) - (0 if worded[n] else 54) for n in range(lines)]
     pairs = [(*piece, ys[line], x + width / 2) for piece, (line, x), width in zip(pieces, places, widths, strict=True)]
     return pairs, list(zip(ys, worded, strict=True))
@@ -851,7 +865,7 @@ def label_alignment(
     feet = [_fit(printable(token, spaces=True), room / 3) for token in tokens]
     word_wide, token_wide = _labeled_widths(tops, above), _labeled_widths(feet, below)
     pairs, lines = _align(units, word_wide, token_wide, room)
-    ax = _strip(ax, title, lines[-1][0] + 94, 40, key=18)
+    ax = _strip(ax, title, room, lines[-1][0] + 94, 40, key=18)
     ax.axis("off")
     fills = _type_fills(name for name in above + below if name != "-100")
     for word, ids, y, middle in pairs:
@@ -864,9 +878,8 @@ def label_alignment(
                 ax.plot([middle, center], [y + 34, y + 60], color=MUTED, linewidth=0.9, gid=f"line-{word}-{i}")
             _labeled(ax, center, y + 61, token_wide[i], feet[i], below[i], y + 87, fills, f"token-{i}")
             at += token_wide[i] + 2
-    for y, worded in lines:
-        for text, down in [("labels", 6), ("words", 23.5)] * worded + [("tokens", 70.5), ("labels", 87)]:
-            _write(ax, -8, y + down, text, 8.5, MUTED, ha="right")
+    for y, text in [(y + down, text) for y, worded in lines for text, down in CAPTIONS[0 if worded else 2 :]]:
+        _write(ax, -8, y, text, 8.5, MUTED, ha="right")
     _key(ax, -10, [("label −100: the loss skips this token", IGNORED)])
     return ax
 
@@ -876,8 +889,8 @@ def _spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     spans: list[tuple[int, int, str]] = []
     for i, tag in enumerate(tags):
         kind = _tag_type(tag)
-        goes_on = tag[:2] in ("I-", "E-") and spans and spans[-1][1] == i and spans[-1][2] == kind and tags[i - 1][:2] in ("B-", "I-")
-        if goes_on:
+        touches = bool(spans) and spans[-1][1:] == (i, kind) and tags[i - 1][:2] in ("B-", "I-")
+        if touches and tag[:2] in ("I-", "E-"):
             spans[-1] = (spans[-1][0], i + 1, kind)
         elif kind:
             spans.append((i, i + 1, kind))
@@ -903,10 +916,12 @@ def tag_spans(
     spans = _spans(tags)
     inside = {i: span for span in spans for i in range(span[0], span[1])}
     starts = [5.0 if i in inside and i == inside[i][0] else 1.0 for i in range(len(words))]
-    ends = [text_width(printable(inside[i][2]), 7.5, "bold") + 11 if i in inside and i == inside[i][1] - 1 else 1.0 for i in range(len(words))]
+    ends = [1.0] * len(words)
+    for _, stop, kind in spans:
+        ends[stop - 1] = text_width(printable(kind), 7.5, "bold") + 11
     widths = [start + text_width(word) + end for start, word, end in zip(starts, shown, ends, strict=True)]
     places, lines = _flow(widths, room, gap=3)
-    ax = _strip(ax, title, lines * 27 - 7)
+    ax = _strip(ax, title, room, lines * 27 - 7)
     ax.axis("off")
     fills = _type_fills(tags)
     for s, (start, stop, kind) in enumerate(spans):
@@ -944,7 +959,10 @@ def _interval(intervals: Any, name: str, metric: str, value: float) -> tuple[flo
     own = own.get(metric) if isinstance(own, Mapping) else own
     if own is None:
         return None
-    low, high = (float(x) for x in _array(f"intervals[{name!r}]", own, 1, "two numbers, (low, high)"))
+    pair = _array(f"intervals[{name!r}]", own, 1, "two numbers, (low, high)")
+    if len(pair) != 2:
+        raise ValueError(f"intervals[{name!r}] = {_brief(own)}: give two numbers, (low, high)")
+    low, high = map(float, pair)
     if not low <= value <= high:
         raise ValueError(f"intervals[{name!r}] = ({low}, {high}) does not hold the score {value}: give (low, high) around it")
     return low, high
@@ -966,21 +984,22 @@ def score_bars(
     names = list(scores)
     for key, known in [(baseline, names), *((name, names) for name in intervals or {})]:
         if key is not None and key not in known:
-            raise ValueError(f"{'baseline' if key == baseline else 'intervals'}: {key!r} is none of the names {_brief(names)}")
-    active = iter(color for name, color in PALETTE.items() if name != "gray" or baseline is None)
-    pool = list(active)
+            where = "baseline" if key == baseline else "intervals"
+            raise ValueError(f"{where}: {key!r} is none of the names {_brief(names)}; give one of them")
+    pool = [color for name, color in PALETTE.items() if name != "gray"]
     models = [name for name in names if name != baseline]
-    colors = {name: pool[i % len(pool)] for i, name in enumerate(models)} | ({baseline: LINE} if baseline else {})
-    if list(table) == [""] or len(models) > 4:  # the names stand beside the bars; many colors would only be loud
-        colors = {name: LINE if name == baseline else PALETTE["blue"] for name in names}
+    one = list(table) == [""] or len(models) > 4  # the names stand beside the bars: many colors would only be loud
+    colors = {name: pool[0 if one else i] for i, name in enumerate(models)}
     blocks = [
-        (printable(metric), [(_fit(printable(n), 150, 9), v, colors[n]) for n, v in row.items()]) for metric, row in table.items()
+        (printable(metric), [(_fit(printable(n), 150, 9), v, colors.get(n, LINE)) for n, v in row.items()])
+        for metric, row in table.items()
     ]
     spans = [[_interval(intervals, n, metric, v) for n, v in row.items()] for metric, row in table.items()]
     units = sum(len(row) + 0.4 + bool(metric) for metric, row in table.items())
     ax = _chart(ax, title, 0.85 + 0.24 * units)
     _bar_blocks(ax, blocks, digits, spans)
-    ends = [v for row in table.values() for v in row.values()] + [end for row in spans for pair in row for end in pair or ()]
+    ends = [value for row in table.values() for value in row.values()]
+    ends += [end for row in spans for pair in row for end in pair or ()]
     if min(ends) >= 0 and 0.4 < max(ends) <= 1:
         ax.set_xlim(0, 1.14)
         ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
@@ -998,10 +1017,21 @@ def _blues() -> Any:
     return LinearSegmentedColormap.from_list("course_blues", stops, N=65)
 
 
+def _white_lines(ax: "Axes", size: int) -> None:
+    """Part the fields of a square heat map with white lines."""
+    edges = [i - 0.5 for i in range(size + 1)]
+    ax.set_xticks(edges, minor=True)
+    ax.set_yticks(edges, minor=True)
+    ax.grid(which="minor", color="white", linewidth=1.5)
+    ax.tick_params(which="both", length=0)
+    ax.spines[:].set_visible(False)
+
+
 def _name_columns(ax: "Axes", names: list[str], width: float) -> None:
     """Write names under columns that are `width` points wide; slanted if they would touch."""
     wide = max(text_width(name, 9) for name in names) > width - 4
-    ax.set_xticks(range(len(names)), names, rotation=40 if wide else 0, ha="right" if wide else "center", rotation_mode="anchor")
+    look = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if wide else {}
+    ax.set_xticks(range(len(names)), names, **look)
 
 
 @style()
@@ -1021,7 +1051,8 @@ def confusion(
     counts = _array("matrix", matrix, 2, "a table of counts with the shape (labels, labels)")
     size = len(counts)
     if counts.shape != (size, size) or counts.min() < 0:
-        raise ValueError(f"matrix = {_brief(counts.tolist())}: give counts from 0 up, one row and one column for each label")
+        seen = _brief(counts.tolist())
+        raise ValueError(f"matrix = {seen}: give counts from 0 up, one row and one column for each label")
     names = [_fit(printable(label), 110, 9) for label in _items("labels", labels, size, "matrix")]
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
@@ -1033,14 +1064,11 @@ def confusion(
     for (r, c), count in np.ndenumerate(counts):
         dark = (shares[r, c] if normalize else count / top) > 0.45
         text = f"{count:,.0f}" if not normalize else f"{shares[r, c]:.0%}\n{count:,.0f}" if totals[r] else "–"
-        ax.text(c, r, text, ha="center", va="center", fontsize=8.5 if size < 8 else 8, color="white" if dark else INK if count else LINE)
+        color = "white" if dark else INK if count else LINE
+        ax.text(c, r, text, ha="center", va="center", fontsize=8.5 if size < 8 else 8, color=color)
     _name_columns(ax, names, cell * 72)
     ax.set_yticks(range(size), names)
-    ax.set_xticks(np.arange(size + 1) - 0.5, minor=True)
-    ax.set_yticks(np.arange(size + 1) - 0.5, minor=True)
-    ax.grid(which="minor", color="white", linewidth=1.5)
-    ax.tick_params(which="both", length=0)
-    ax.spines[:].set_visible(False)
+    _white_lines(ax, size)
     ax.set_xlabel(printable(xlabel) + (" (a row adds up to 100%)" if normalize else " (counts)"))
     ax.set_ylabel(printable(ylabel))
     return ax
@@ -1053,6 +1081,7 @@ def _darker(color: str) -> str:
 
 def _name_ends(ax: "Axes", ends: list[tuple[str, float, float, str]]) -> None:
     """Write (name, x, y, color) beside the last points of lines, moved apart where two would overlap."""
+    _root(ax).draw_without_rendering()  # now the axes have their height
     height = _height(ax)
     spots = sorted((float(ax.transAxes.inverted().transform(ax.transData.transform((x, y)))[1]) * height, name, x, y, color)
                    for name, x, y, color in ends)  # fmt: skip
@@ -1188,8 +1217,8 @@ def vector_heat(
     image = ax.imshow(table, aspect="auto", interpolation="nearest", **_heat_scale(table))
     if annotate if annotate is not None else columns <= 12:
         _numbers(ax, image, table, digits)
-    step = _step(math.ceil(rows / 40))
-    ax.set_yticks(range(0, rows, 1 if row_labels is not None else step), sides if row_labels is not None else sides[::step])
+    step = 1 if row_labels is not None else _step(math.ceil(rows / 40))
+    ax.set_yticks(range(0, rows, step), sides[::step])
     if feet is not None:
         _name_columns(ax, feet, 0.7 * WIDTH * 72 / columns)
     else:
@@ -1198,6 +1227,7 @@ def vector_heat(
     ax.spines[:].set_visible(False)
     ax.set_xlabel(printable(xlabel))
     ax.set_ylabel(printable(ylabel))
+    _root(ax).draw_without_rendering()  # now the axes have their height, and the bar can have an even width
     bar = _root(ax).colorbar(image, ax=ax, label=printable(unit), aspect=max(4, _height(ax) / 11), pad=0.02)
     bar.outline.set_visible(False)
     return ax

@@ -144,26 +144,34 @@ TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}\b|(?<![\w-])local-[\w-]{32}(?![\w-])"
 BAR = re.compile(r"\d+%\|.*\||\[\d+:\d\d(:\d\d)?(<[\d:?]+)?, .*\]")  # tqdm, with and without a known total
 
 
+def _joined(text: str | list[str]) -> str:
+    """Return a text that a notebook file may hold as one string or as a list of lines."""
+    return text if isinstance(text, str) else "".join(text)
+
+
 def _texts(output: Mapping[str, Any]) -> Iterator[str]:
     """Yield every text of an output; pictures are left out."""
     if output["output_type"] == "stream":
-        yield output["text"]
+        yield _joined(output["text"])
     elif output["output_type"] == "error":
         yield "\n".join(output["traceback"])
     for mime, value in output.get("data", {}).items():
-        if not mime.startswith("image/") or "svg" in mime:
-            yield value if isinstance(value, str) else json.dumps(value)
+        if mime.endswith("json"):
+            yield json.dumps(value)
+        elif not mime.startswith("image/") or "svg" in mime:
+            yield _joined(value)
 
 
-def _noise(text: str) -> str:
+def _noise(text: str | list[str]) -> str:
     """Return the first line of `text` that is no progress bar, or an empty string."""
-    lines = (line.strip() for line in re.split(r"[\r\n]+", ANSI.sub("", text)))
+    lines = (line.strip() for line in re.split(r"[\r\n]+", ANSI.sub("", _joined(text))))
     return next((line for line in lines if line and not BAR.search(line)), "")
 
 
 def _machine_places() -> list[Path]:
     """Return the folders whose paths tell something about this machine."""
-    return [Path.home(), Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), settings().cache]
+    environment = [Path(sys.prefix)] if sys.prefix != sys.base_prefix else []  # /usr is nobody's secret
+    return [Path.home(), Path.cwd(), Path(tempfile.gettempdir()), settings().cache, *environment]
 
 
 def _place_pattern(places: Iterable[Path]) -> re.Pattern[str]:
@@ -175,7 +183,7 @@ def _place_pattern(places: Iterable[Path]) -> re.Pattern[str]:
 
 # %% ../nbs/lib/11_runner.ipynb #run-check
 def check_outputs(
-    nb: Mapping[str, Any],  # an executed notebook
+    nb: Mapping[str, Any],  # an executed notebook, as nbformat or json read it
     *,
     secrets: Iterable[str] = (),  # texts that must not appear, such as tokens handed out for the run
     places: Iterable[Path] | None = None,  # folders that must not appear; None = home, temporary, current, cache
@@ -317,7 +325,7 @@ class _Events:
         """Note how a notebook ended, with its measures and the failing cell."""
         if report.when == "call" or report.failed:
             measured = dict(report.user_properties).get("lesson", {})
-            state, error = ("failed", report.longreprtext) if report.failed else ("passed", "")
+            state, error = ("failed", str(report.longrepr)) if report.failed else ("passed", "")
             self._write(event="end", notebook=report.nodeid.partition("::")[0], state=state, error=error, **measured)
 
 # %% ../nbs/lib/11_runner.ipynb #run-plugin-hooks
@@ -590,6 +598,7 @@ def run_lessons(
         env = lesson_environment(chosen, cache, strict)
         runs = execute(runs, folder, env, min(jobs or chosen.workers, len(runs)), expected=expected, console=console)
         runs = [_judge(run, folder, cache, strict or save) for run in _with_figures(runs, cache)]
+        runs.sort(key=lambda run: list(lessons()).index(run.id))
         report = RunReport(chosen.scale, strict, time.perf_counter() - began, folder, tuple(runs))
         report.write()
         if save and report.ok:

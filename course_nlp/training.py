@@ -227,6 +227,7 @@ def evaluate_loop(
     fn: Callable[[Module, Batch], Mapping[str, Tensor]] = predictions_and_labels,  # one row per example, under a name each
     *,
     pad_index: int | Mapping[str, int] = -100,  # what fills short rows (dimension 1): for all outputs, or by name
+    progress: bool = True,  # show a progress bar on the main process, once it has taken two seconds
 ) -> dict[str, Tensor]:  # for each name the rows of the whole data set, in its order, on the CPU
     """Run `fn` over a data set without gradients and return its rows, the same on every process.
 
@@ -236,8 +237,9 @@ def evaluate_loop(
     """
     _check_eval_loader(loader)
     parts: dict[str, list[Tensor]] = {}
+    bar = tqdm(loader, desc="evaluating", leave=False, delay=2, disable=not (progress and accelerator.is_main_process))
     with _mode(model, training=False), torch.no_grad():
-        for batch in loader:
+        for batch in bar:
             rows = {
                 name: accelerator.pad_across_processes(value, dim=1, pad_index=_pad_for(name, pad_index))
                 for name, value in _rows_of(fn, model, batch).items()
@@ -357,7 +359,7 @@ def fit_loop(
     model, optimizer, train, *rest = accelerator.prepare(model, optimizer, *loaders)
     total = planned_steps(train, epochs, accum=accum, max_steps=max_steps)
     schedule = _make_schedule(scheduler, optimizer, warmup_steps, total)
-    evaluate = on_eval and (lambda: dict(on_eval(evaluate_loop(model, rest[0], accelerator, eval_fn, pad_index=pad_index))))
+    evaluate = on_eval and (lambda: dict(on_eval(evaluate_loop(model, rest[0], accelerator, eval_fn, pad_index=pad_index, progress=progress))))
     fit = _Fit(model, optimizer, schedule, accelerator, max_norm, loss_fn, count_fn, evaluate)
     optimizer.zero_grad()  # gradients that an earlier cell left behind are no part of this training
     _run(fit, train, epochs, accum, total, eval_steps, progress and accelerator.is_main_process)

@@ -152,20 +152,17 @@ def test_run_prints_the_table_and_tells_by_exit_code(monkeypatch, tmp_path, stat
     assert asked == {"ids": ["07.02"], "scale": "small", "jobs": 1, "strict": True, "save": True}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="replaces its process")
 def test_lab_prepares_and_passes_the_environment_on(clone, monkeypatch):
     started = {}
 
-    class Popen:
-        def __init__(self, command, env):
-            started.update(command=command, env=env)
-
-        def wait(self):
-            return 0
+    def become(path, command, env):
+        started.update(path=path, command=command, env=env)
+        raise SystemExit(0)
 
     prepared = []
     monkeypatch.setattr(catalog, "prepare", prepared.append)
-    monkeypatch.setattr(subprocess, "Popen", Popen)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(os, "execve", become)
     result = call("lab", "01.02", "--no-browser", "--port", "8899", "--scale", "small")
     assert result.exit_code == 0 and prepared == [["01.02"]] and "01_tiny/1.ipynb" in result.stdout
     assert {"--ip=127.0.0.1", "--no-browser", "--port=8899", "--LabApp.default_url=/lab/tree/01_tiny/1.ipynb"} <= set(started["command"])

@@ -69,14 +69,18 @@ def extent(artist):
     return artist.get_window_extent(artist.get_figure().canvas.get_renderer())
 
 
-def text_in(ax, box):
-    """Return the text whose middle lies in a box, checked to lie in it as a whole."""
-    room = extent(box)
-    inside = [t for t in ax.texts if t.get_text() and room.contains(*((extent(t).p0 + extent(t).p1) / 2))]
-    assert len(inside) == 1, f"{box.get_gid()}: {[t.get_text() for t in inside]}"
-    place = extent(inside[0])
-    assert room.x0 <= place.x0 and place.x1 <= room.x1, f"{inside[0].get_text()!r} sticks out of its box"
-    return inside[0].get_text()
+def texts_in(ax, drawn):
+    """Return the text in each box: the one whose middle lies in it, checked to lie in it as a whole."""
+    places = [(extent(text), text.get_text()) for text in ax.texts if text.get_text()]
+    out = []
+    for box in drawn:
+        room = extent(box)
+        inside = [(place, text) for place, text in places if room.contains(*((place.p0 + place.p1) / 2))]
+        assert len(inside) == 1, f"{box.get_gid()}: {[text for _, text in inside]}"
+        ((place, text),) = inside
+        assert room.x0 <= place.x0 and place.x1 <= room.x1, f"{text!r} sticks out of its box"
+        out.append(text)
+    return out
 
 
 def apart(artists):
@@ -84,7 +88,9 @@ def apart(artists):
     places = [extent(artist) for artist in artists]
     page = artists[0].get_figure().bbox
     for i, a in enumerate(places):
-        assert a.x0 >= page.x0 and a.x1 <= page.x1 and a.y0 >= page.y0 and a.y1 <= page.y1, f"{artists[i]} leaves the page"
+        assert a.x0 >= page.x0 and a.x1 <= page.x1 and a.y0 >= page.y0 and a.y1 <= page.y1, (
+            f"{artists[i]} leaves the page"
+        )
         for j, b in enumerate(places[:i]):
             over = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
             assert min(over) <= 1, f"{artists[i]} lies over {artists[j]}"
@@ -103,31 +109,28 @@ def test_title_and_axis_labels(name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_page_width_and_one_new_figure(name):
-    drawn = FIGURES[name]()
-    figure = axes_of(drawn).figure
+def test_one_new_figure_no_wider_than_a_page(name):
+    figure = axes_of(FIGURES[name]()).figure
     assert plt.get_fignums() == [figure.number]
     assert figure.get_figwidth() <= plots.WIDTH
-    assert struct.unpack(">II", plots.png(drawn)[16:24])[0] == round(figure.get_figwidth() * plots.DPI)
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_settings_of_the_caller_come_back(name):
-    before = dict(matplotlib.rcParams)
-    plots.png(FIGURES[name]())
-    assert dict(matplotlib.rcParams) == before
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_same_data_same_bytes(name):
-    first, second = plots.png(FIGURES[name](), "alt"), plots.png(FIGURES[name](), "alt")
-    assert first == second
+def test_same_data_same_bytes_whatever_the_user_s_settings(name):
+    drawn = FIGURES[name]()
+    first = plots.png(drawn, "alt")
+    own = {"font.size": 20, "font.family": "monospace", "axes.facecolor": "black", "savefig.dpi": 50, "axes.grid": True}
+    with matplotlib.rc_context(own):
+        before = dict(matplotlib.rcParams)
+        assert plots.png(FIGURES[name](), "alt") == first
+        assert dict(matplotlib.rcParams) == before
+    assert struct.unpack(">II", first[16:24])[0] == round(axes_of(drawn).figure.get_figwidth() * plots.DPI)
     assert len(first) < 25_000
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name != "logits_to_probabilities"])
 def test_draws_into_given_axes(name):
-    _, (left, right) = plt.subplots(1, 2, figsize=(14, 4), layout="constrained")
+    _, (left, right) = plt.subplots(1, 2, figsize=(14, 5))
     assert FIGURES[name](ax=right, title="Right") is right
     assert right.get_title("left") == "Right" and not left.get_title("left")
     assert len(plt.get_fignums()) == 1
@@ -150,37 +153,45 @@ def test_a_long_title_is_broken_not_cut():
     title = "What the model reads and what it skips, in a title that is far too long for one line of the page that it stands on"
     ax = plots.mask_grid(None, [[1, 0]], title=title)
     assert ax.get_title("left").replace("\n", " ") == title
-    plots.png(ax)
+    ax.figure.draw_without_rendering()
     heading = next(t for t in ax.get_children() if getattr(t, "get_text", str)() == ax.get_title("left"))
     assert extent(heading).x1 <= ax.figure.bbox.x1 and extent(heading).y1 <= ax.figure.bbox.y1
 
 
-def test_bytes_do_not_depend_on_the_user_s_settings_or_on_hashing(tmp_path):
-    code = (
-        "import hashlib; from course_nlp import plots as p; "
-        "a = p.tag_spans(['x', 'y', 'z'], ['B-ZZ', 'B-AA', 'B-MM']); b = p.score_bars({'m': {'f1': 0.5}, 'n': {'f1': 0.7}}); "
-        "print(hashlib.sha256(p.png(a) + p.png(b)).hexdigest())"
-    )
-    rc = tmp_path / "matplotlibrc"
-    rc.write_text("font.size: 20\naxes.facecolor: black\nfont.family: monospace\nsavefig.dpi: 50\naxes.grid: True\n")
-    seen = set()
-    for seed, more in (("1", {}), ("2", {"MATPLOTLIBRC": str(rc)})):
-        env = os.environ | {"PYTHONHASHSEED": seed, "MPLBACKEND": "Agg"} | more
-        seen.add(subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout)
-    assert len(seen) == 1
+def test_same_bytes_in_another_process():
+    lines = [
+        "import hashlib, sys",
+        "from course_nlp import plots",
+        "tags = plots.tag_spans(['x', 'y', 'z'], ['B-ZZ', 'B-AA', 'B-MM'])",
+        "scores = plots.score_bars({'m': {'f1': 0.5, 'p': 0.1}, 'n': {'f1': 0.7}})",
+        "digest = hashlib.sha256(plots.png(tags) + plots.png(scores)).hexdigest()",
+    ]
+    here: dict = {}
+    exec("\n".join(lines), here)  # noqa: S102
+    env = os.environ | {"PYTHONHASHSEED": "4242", "MPLBACKEND": "Agg"}
+    code = "\n".join([*lines, "print(digest)"])
+    there = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert there.strip() == here["digest"]
 
 
 # --- Importing, style, colors ---
 
 
-def test_import_is_cheap():
+def test_import_is_cheap(tmp_path):
     code = (
-        "import sys, time; import course_nlp; start = time.perf_counter(); import course_nlp.plots; "
-        "print(time.perf_counter() - start, *sorted({'numpy', 'matplotlib', 'IPython', 'PIL', 'torch'} & set(sys.modules)))"
+        "import sys, time; import course_nlp; start = time.process_time(); import course_nlp.plots; "
+        "print(time.process_time() - start, *sorted({'numpy', 'matplotlib', 'IPython', 'PIL', 'torch'} & set(sys.modules)))"
     )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() for _ in range(5)]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = str(
+        tmp_path
+    )  # the first run compiles, as on any machine; the others are what users see
+    runs = [
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(4)
+    ]
     assert all(len(run) == 1 for run in runs), f"imported at once: {runs[0][1:]}"
-    assert min(float(run[0]) for run in runs) < 0.05
+    assert min(float(run[0]) for run in runs[1:]) < 0.05
 
 
 def test_style_comes_off_after_an_error():
@@ -193,6 +204,7 @@ def test_style_comes_off_after_an_error():
 
 def contrast(a, b):
     """Return the contrast of two colors as WCAG 2 defines it, from 1 to 21."""
+
     def light(color):
         parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
@@ -203,7 +215,9 @@ def contrast(a, b):
 
 
 def test_text_is_readable_on_what_it_stands_on():
-    fills = [plots.tint(color) for color in plots.COLORS] + list(plots._type_fills(f"B-T{i}" for i in range(14)).values())
+    fills = [plots.tint(color) for color in plots.COLORS] + list(
+        plots._type_fills(f"B-T{i}" for i in range(14)).values()
+    )
     assert min(contrast(plots.INK, fill) for fill in fills) > 4.5
     assert contrast("#FFFFFF", plots.PALETTE["blue"]) > 4.5 and contrast("#FFFFFF", plots.MUTED) > 4.5
 
@@ -257,7 +271,7 @@ def test_letters_without_a_font_become_code_points_with_one_warning(no_fallback)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ax = plots.token_strip(["我", "ok"])
-    assert [text_in(ax, box) for box in boxes(ax, "token")] == ["[6211]", "ok"]
+    assert texts_in(ax, boxes(ax, "token")) == ["[6211]", "ok"]
 
 
 def test_use_font_draws_what_dejavu_lacks(no_fallback, font_with_wo):
@@ -267,8 +281,10 @@ def test_use_font_draws_what_dejavu_lacks(no_fallback, font_with_wo):
         assert plots.printable("我") == "我"
         ax = plots.token_strip(["我", "ok"])
         plots.png(ax)
-    assert text_in(ax, boxes(ax, "token")[0]) == "我"
-    assert plots.text_width("我" * 10, 10) == pytest.approx(100, rel=0.1)  # one em each: not the width of a Latin letter
+    assert texts_in(ax, boxes(ax, "token")) == ["我", "ok"]
+    assert plots.text_width("我" * 10, 10) == pytest.approx(
+        100, rel=0.1
+    )  # one em each: not the width of a Latin letter
 
 
 def test_use_font_refuses_other_files(tmp_path):
@@ -286,11 +302,12 @@ def test_use_font_refuses_other_files(tmp_path):
 )  # fmt: skip
 def test_printable_shows_what_cannot_be_seen(token, drawn):
     assert plots.printable(token, spaces=True) == drawn
-    assert text_in(ax := plots.token_strip([token]), boxes(ax, "token")[0]) == drawn
+    ax = plots.token_strip([token])
+    assert texts_in(ax, boxes(ax, "token")) == [drawn]
 
 
 @given(st.text("abcW 字,", max_size=60), st.integers(20, 300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_wrapping_and_fitting_keep_to_the_width(text, width):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -320,7 +337,7 @@ def displayed(drawn, alt):
     return captured.outputs[0].data, captured.outputs[0].metadata
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", ["token_strip", "logits_to_probabilities"])  # one returns axes, one a figure
 def test_show_stores_picture_and_text_and_closes(name):
     data, metadata = displayed(FIGURES[name](), 'Nine words, "EU" <first>.\n  A second line.')
     alt = 'Nine words, "EU" <first>. A second line.'
@@ -389,24 +406,32 @@ def test_mask_grid_draws_the_mask_and_the_tokens():
 
 
 def test_mask_grid_takes_arrays_tensors_and_bools():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch")  # not in the base install, where plots can be used as well
     mask = [[True, False], [True, True]]
-    for given_mask in (mask, np.array(mask), torch.tensor(mask), torch.tensor(mask, dtype=torch.bfloat16), np.array(mask, dtype=int)):
+    for given_mask in (
+        mask,
+        np.array(mask),
+        torch.tensor(mask),
+        torch.tensor(mask, dtype=torch.bfloat16),
+        np.array(mask, dtype=int),
+    ):
         assert mask_drawn(plots.mask_grid(None, given_mask)).tolist() == [1, 0, 1, 1]
 
 
 def test_mask_grid_names_rows_and_columns():
-    ax = plots.mask_grid(None, np.tril(np.ones((3, 3))), row_labels=list("abc"), column_labels=list("xyz"), xlabel="key", ylabel="query")
+    ax = plots.mask_grid(
+        None, np.tril(np.ones((3, 3))), row_labels=list("abc"), column_labels=list("xyz"), xlabel="key", ylabel="query"
+    )
     assert [label.get_text() for label in ax.get_yticklabels()] == list("abc")
     assert [label.get_text() for label in ax.get_xticklabels()] == list("xyz")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("key", "query")
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 3), (12, 10), (2, 16), (3, 22), (64, 64), (1, 512)])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (12, 10), (3, 22), (1, 512), (64, 64)])
 def test_mask_grid_fits_the_page(rows, columns):
     tokens = None if columns > 22 else [[f"token{c}" for c in range(columns)]] * rows
     ax = plots.mask_grid(tokens, np.ones((rows, columns)))
-    plots.png(ax)
+    ax.figure.draw_without_rendering()
     assert ax.figure.get_figheight() < 9
     apart([t for t in ax.texts if t.get_text()])
     apart([label for label in ax.get_xticklabels() if label.get_text()])
@@ -415,15 +440,19 @@ def test_mask_grid_fits_the_page(rows, columns):
 
 # --- Strips ---
 
-TOKEN = st.text("abcdWi#'Ġ▁$_^ ", max_size=12) | st.sampled_from(["[CLS]", "Donaudampfschifffahrtsgesellschaft" * 4, "\n"])
+TOKEN = st.text("abcdWi#'Ġ▁$_^ ", max_size=12) | st.sampled_from(
+    ["[CLS]", "Donaudampfschifffahrtsgesellschaft" * 4, "\n"]
+)
 
 
 def test_token_strip_keeps_order_and_groups():
     ax = plots.token_strip(TOKENS, WORD_IDS)
     drawn = boxes(ax, "token")
-    assert [text_in(ax, box) for box in drawn] == TOKENS
+    assert texts_in(ax, drawn) == TOKENS
     fills = [box.get_facecolor() for box in drawn]
-    assert fills[8] == fills[9] and all(a != b for i, (a, b) in enumerate(zip(fills, fills[1:], strict=False)) if i != 8)
+    assert fills[8] == fills[9] and all(
+        a != b for i, (a, b) in enumerate(zip(fills, fills[1:], strict=False)) if i != 8
+    )
     assert fills[0] == fills[11] == matplotlib.colors.to_rgba(plots.FAINT)
     assert [text for text in written(ax) if text.isdigit()] == [str(i) for i in range(9)]  # one number for la and ##mb
 
@@ -439,13 +468,13 @@ def test_token_strip_writes_labels_under_their_tokens():
 
 
 @given(st.lists(TOKEN, min_size=1, max_size=40), st.booleans())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_tokens_never_overlap(tokens, grouped):
     ax = plots.token_strip(tokens, [i // 3 for i in range(len(tokens))] if grouped else None)
     drawn = boxes(ax, "token")
     assert len(drawn) == len(tokens)
     apart(drawn)
-    assert [text_in(ax, box)[:2] for box in drawn] == [plots.printable(token, spaces=True)[:2] for token in tokens]
+    assert [text[:2] for text in texts_in(ax, drawn)] == [plots.printable(token, spaces=True)[:2] for token in tokens]
     plt.close(ax.figure)
 
 
@@ -457,7 +486,7 @@ def test_a_word_is_not_torn_apart_at_the_end_of_a_line():
 
 def test_strips_say_when_given_axes_are_too_low():
     _, ax = plt.subplots(figsize=(7, 0.5))
-    with pytest.raises(ValueError, match=r"ax is 0\.\d+ inches high and this figure needs 0\.\d+: make it higher"):
+    with pytest.raises(ValueError, match=r"ax is 0\.\d+ inches high and this figure needs 1\.\d+: make it higher"):
         plots.token_strip(TOKENS, WORD_IDS, ax=ax)
 
 
@@ -465,15 +494,15 @@ def test_strip_in_given_axes_keeps_text_in_its_boxes():
     for layout in ("constrained", "none"):
         _, (_, ax) = plt.subplots(2, 1, figsize=(7, 4), layout=layout)
         plots.token_strip(TOKENS, WORD_IDS, ax=ax)
-        plots.png(ax)
-        assert [text_in(ax, box) for box in boxes(ax, "token")] == TOKENS
+        ax.figure.draw_without_rendering()
+        assert texts_in(ax, boxes(ax, "token")) == TOKENS
 
 
 def test_label_alignment_joins_words_to_their_tokens():
     ax = plots.label_alignment(WORDS, WORD_LABELS, TOKENS, WORD_IDS, TOKEN_LABELS, names=NAMES)
     word_boxes, token_boxes = boxes(ax, "word"), boxes(ax, "token")
-    assert [text_in(ax, box) for box in word_boxes] == WORDS
-    assert [text_in(ax, box) for box in token_boxes] == TOKENS
+    assert texts_in(ax, word_boxes) == WORDS
+    assert texts_in(ax, token_boxes) == TOKENS
     lines = {tuple(map(int, line.get_gid().split("-")[1:])): line.get_xydata() for line in ax.lines}
     assert set(lines) == {(word, token) for token, word in enumerate(WORD_IDS) if word is not None}
     for (word, token), ((x0, _), (x1, _)) in lines.items():
@@ -489,19 +518,25 @@ def test_label_alignment_colors_by_type_and_hatches_what_is_ignored():
     assert tokens[2].get_facecolor() == matplotlib.colors.to_rgba(plots.FAINT)  # O
     for box, label in zip(tokens, TOKEN_LABELS, strict=True):
         middle = box.get_x() + box.get_width() / 2
-        below = [t for t in ax.texts if t.get_position()[0] == pytest.approx(middle) and t.get_position()[1] > box.get_y() + 19]
+        below = [
+            t
+            for t in ax.texts
+            if t.get_position()[0] == pytest.approx(middle) and t.get_position()[1] > box.get_y() + 19
+        ]
         assert [t.get_text() for t in below] == ["−100" if label == -100 else NAMES[label]]
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=18), st.booleans())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_alignments_of_any_shape_do_not_overlap(pieces, cut):
     words = [f"word{i}" * (1 + i % 3) for i in range(len(pieces))]
     word_ids = [None, *(word for word, count in enumerate(pieces) for _ in range(count)), None]
     if cut:  # truncation: the last words have no tokens
         word_ids = [*word_ids[: len(word_ids) // 2], None]
     tokens = ["[CLS]", *(f"##p{i}" for i in range(len(word_ids) - 2)), "[SEP]"][: len(word_ids)]
-    ax = plots.label_alignment(words, ["B-LOC"] * len(words), tokens, word_ids, [-100 if w is None else "B-LOC" for w in word_ids])
+    ax = plots.label_alignment(
+        words, ["B-LOC"] * len(words), tokens, word_ids, [-100 if w is None else "B-LOC" for w in word_ids]
+    )
     assert len(boxes(ax, "word")) == len(words) and len(boxes(ax, "token")) == len(tokens)
     apart(boxes(ax, "word") + boxes(ax, "token"))
     plt.close(ax.figure)
@@ -519,7 +554,7 @@ def test_tag_spans_joins_words_and_writes_types():
 
 
 @given(st.lists(st.tuples(st.text("abcWi", min_size=1, max_size=14), st.sampled_from(NAMES)), min_size=1, max_size=50))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_tagged_words_never_overlap(pairs):
     words, tags = zip(*pairs, strict=True)
     ax = plots.tag_spans(words, tags)
@@ -537,12 +572,21 @@ def test_known_types_look_the_same_in_every_figure():
     assert one["PER"] == other["PER"] and len({other["ORG"], other["PER"], other["EVENT"], other[""]}) == 4
 
 
-def test_spans_agree_with_seqeval():
-    metrics = pytest.importorskip("seqeval.metrics.sequence_labeling")
-    rng = np.random.default_rng(7)
-    for _ in range(200):
-        tags = list(rng.choice(NAMES, size=rng.integers(1, 12)))
-        assert [(kind, first, stop - 1) for first, stop, kind in plots._spans(tags)] == metrics.get_entities(tags), tags
+# What seqeval's default scheme finds in these tags, as (type, first word, last word).
+SPANS = [
+    ("B-PER I-PER O B-ORG B-ORG", [("PER", 0, 1), ("ORG", 3, 3), ("ORG", 4, 4)]),
+    ("O I-LOC I-PER I-PER", [("LOC", 1, 1), ("PER", 2, 3)]),
+    ("B-PER I-ORG I-ORG B-ORG", [("PER", 0, 0), ("ORG", 1, 2), ("ORG", 3, 3)]),
+    ("I-MISC O I-MISC", [("MISC", 0, 0), ("MISC", 2, 2)]),
+    ("B-PER E-PER S-LOC S-LOC", [("PER", 0, 1), ("LOC", 2, 2), ("LOC", 3, 3)]),
+    ("B-PER I-PER E-PER I-PER", [("PER", 0, 2), ("PER", 3, 3)]),
+    ("O O", []),
+]
+
+
+@pytest.mark.parametrize(("tags", "spans"), SPANS)
+def test_spans_are_those_that_are_scored(tags, spans):
+    assert [(kind, first, stop - 1) for first, stop, kind in plots._spans(tags.split())] == spans
 
 
 # --- Charts ---
@@ -564,7 +608,12 @@ def test_logits_and_their_softmax():
 
 def test_logits_of_one_text_and_of_any_size():
     torch = pytest.importorskip("torch")
-    for logits in ([1000.0, 0.0], np.array([1000.0, 0.0]), torch.tensor([1000.0, 0.0], requires_grad=True), [torch.tensor(1000.0), torch.tensor(0.0)]):
+    for logits in (
+        [1000.0, 0.0],
+        np.array([1000.0, 0.0]),
+        torch.tensor([1000.0, 0.0], requires_grad=True),
+        [torch.tensor(1000.0), torch.tensor(0.0)],
+    ):
         left, right = plots.logits_to_probabilities(logits, ["a", "b"]).axes
         assert widths(left) == [1000.0, 0.0] and widths(right) == [1.0, 0.0]
         plt.close("all")
@@ -572,7 +621,7 @@ def test_logits_of_one_text_and_of_any_size():
 
 def test_logits_panels_keep_their_width_under_a_long_text():
     figure = plots.logits_to_probabilities([[1.0, -30.0]], ["a", "b"], ["a text that goes on " * 20])
-    plots.png(figure)
+    figure.draw_without_rendering()
     left, right = (ax.get_window_extent().width for ax in figure.axes)
     assert left == pytest.approx(right, rel=0.05) and left > 0.35 * figure.bbox.width
     assert all(extent(t).x1 <= figure.bbox.x1 for t in figure.axes[0].texts)
@@ -597,7 +646,7 @@ def test_score_bars_draw_intervals_and_start_at_zero():
 
 def test_score_bars_of_twelve_models_do_not_overlap():
     ax = plots.score_bars({f"model number {i}": {"accuracy": i / 12, "F1": i / 13} for i in range(12)})
-    plots.png(ax)
+    ax.figure.draw_without_rendering()
     apart([label for label in ax.get_yticklabels()])
     apart([t for t in ax.texts])
 
@@ -612,13 +661,15 @@ def test_confusion_shares_and_counts():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["neg", "pos", "none"]
     assert extent(ax.get_yticklabels()[0]).y0 > extent(ax.get_yticklabels()[1]).y0  # first label on top
     plain = plots.confusion(counts, ["neg", "pos", "none"], normalize=False)
-    assert plain.images[0].get_array().tolist() == counts and written(plain)[0] == "88" and "counts" in plain.get_xlabel()
+    assert (
+        plain.images[0].get_array().tolist() == counts and written(plain)[0] == "88" and "counts" in plain.get_xlabel()
+    )
 
 
-@pytest.mark.parametrize("size", [1, 2, 9, 12])
+@pytest.mark.parametrize("size", [1, 9, 12])
 def test_confusion_labels_do_not_overlap(size):
     ax = plots.confusion(np.arange(size * size).reshape(size, size) * 9, [f"label {i}" for i in range(size)])
-    plots.png(ax)
+    ax.figure.draw_without_rendering()
     apart(list(ax.texts))
     apart(list(ax.get_yticklabels()))
     ticks = [extent(label) for label in ax.get_xticklabels()]
@@ -631,7 +682,7 @@ def test_loss_curves_draw_the_points_and_name_the_lines():
     assert [line.get_xydata().tolist() for line in ax.lines] == [[list(p) for p in line] for line in points.values()]
     assert sorted(written(ax)) == ["training", "validation"] and ax.get_legend() is None
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("batch", "cross-entropy")
-    plots.png(ax)
+    ax.figure.draw_without_rendering()
     apart(list(ax.texts))
 
 
@@ -648,7 +699,7 @@ def test_loss_curves_leave_gaps_and_say_so():
 
 def test_loss_curves_on_a_logarithmic_axis_have_plain_numbers():
     ax = plots.loss_curves({"a": [(0, 100.0), (9, 0.5)]}, log=True)
-    plots.png(ax)
+    ax.figure.draw_without_rendering()
     assert ax.get_yscale() == "log"
     assert {"1", "10", "100"} <= {label.get_text() for label in ax.get_yticklabels()}
 
@@ -694,8 +745,18 @@ WRONG = [
     (plots.logits_to_probabilities, ([[1.0, float("nan")]], ["a", "b"]), {}, r"logits holds nan at \(0, 1\)"),
     (plots.logits_to_probabilities, (0.5, ["a"]), {}, "logits has the shape"),
     (plots.logits_to_probabilities, ([[1.0]], ["a"], ["x", "y"]), {}, "texts has 2 items and logits 1"),
-    (plots.label_alignment, (["a"], ["O"], ["a"], [1], ["O"]), {}, r"word_ids\[0\] = 1: give None or a number from 0 to 0"),
-    (plots.label_alignment, (["a", "b"], ["O", "O"], ["b", "a"], [1, 0], ["O", "O"]), {}, "comes after 1: draw one sequence"),
+    (
+        plots.label_alignment,
+        (["a"], ["O"], ["a"], [1], ["O"]),
+        {},
+        r"word_ids\[0\] = 1: give None or a number from 0 to 0",
+    ),
+    (
+        plots.label_alignment,
+        (["a", "b"], ["O", "O"], ["b", "a"], [1, 0], ["O", "O"]),
+        {},
+        "comes after 1: draw one sequence",
+    ),
     (plots.label_alignment, (["a"], [9], ["a"], [0], [0]), {"names": NAMES}, r"word_labels\[0\] = 9.*from 0 to 8"),
     (plots.label_alignment, (["a"], [0], ["a"], [0], [-1]), {"names": NAMES}, r"token_labels\[0\] = -1"),
     (plots.label_alignment, (["a"], ["O", "O"], ["a"], [0], ["O"]), {}, "word_labels has 2 items and words 1"),

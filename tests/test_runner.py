@@ -44,7 +44,7 @@ def test_states_of_a_mixed_run(report):
 
 def test_failing_cell_is_shown_with_source_and_traceback(report):
     error = runner.ANSI.sub("", by_id(report)["01.03"].error)
-    assert "1 / total" in error and "ZeroDivisionError" in error and "never" not in error
+    assert "1 / total" in error and "ZeroDivisionError" in error and "never" not in error and "[gw" not in error
 
 
 def test_lesson_that_runs_no_cell_fails(report):
@@ -73,7 +73,7 @@ def test_memory_time_and_cells_are_measured(report):
 def test_run_json_is_complete(report):
     kept = json.loads((report.folder / "run.json").read_text())
     assert kept["scale"] == "small" and kept["strict"] is True and kept["ok"] is False and kept["seconds"] > 1
-    assert set(kept["lessons"]) == set(LESSONS)
+    assert list(kept["lessons"]) == list(LESSONS)  # in the order of the curriculum, though one trains and runs first
     first = kept["lessons"]["01.01"]
     assert set(first) == {f.name for f in LessonRun.__dataclass_fields__.values()}
     assert first["figures"]["accuracy"]["value"] == 0.9 and first["figures"]["accuracy"]["baseline"] == 0.5
@@ -192,6 +192,36 @@ def test_copy_that_pytest_never_reached_is_not_run(tmp_path):
     assert run.state == "not run" and "missing.ipynb" in run.error
 
 
+def test_bars_on_a_terminal():
+    import io
+
+    from rich.console import Console
+
+    runs = [LessonRun("01.01", "First", "a.ipynb"), LessonRun("01.02", "Second", "b.ipynb")]
+    screen = io.StringIO()
+    bars = runner._Bars(runs, {"01.01": 10.0}, Console(file=screen, force_terminal=True, width=100))
+    with bars.progress:
+        bars.progress.refresh()
+        bars.show({"event": "start", "notebook": "a.ipynb"})
+        bars.tick()
+        bars.progress.refresh()
+        bars.show({"event": "end", "notebook": "a.ipynb", "state": "failed", "seconds": 1.0})
+        bars.progress.refresh()
+    shown = runner.ANSI.sub("", screen.getvalue())
+    assert [shown.index(word) for word in ("waiting", "running", "failed")] == sorted(shown.index(word) for word in ("waiting", "running", "failed"))
+
+
+def test_plain_lines_elsewhere(capsys):
+    from rich.console import Console
+
+    bars = runner._Bars([LessonRun("01.01", "First [x]", "a.ipynb")], {}, Console(width=100))
+    with bars.progress:
+        bars.show({"event": "start", "notebook": "a.ipynb"})
+        bars.tick()
+        bars.show({"event": "end", "notebook": "a.ipynb", "state": "passed", "seconds": 1.26})
+    assert capsys.readouterr().out == "01.01 First [x]: started\n01.01 First [x]: passed after 1.3 s\n"
+
+
 DRIVER = """
 import sys
 from pathlib import Path
@@ -270,6 +300,12 @@ def test_check_outputs_finds(nb, words):
 )
 def test_check_outputs_lets_pass(nb):
     assert check_outputs(nb, places=[Path("/opt/hidden")]) == []
+
+
+def test_check_outputs_reads_notebooks_as_json_does(tmp_path):
+    nbformat.write(cell_with(result("a\n/opt/hidden\nb"), stderr("one\ntwo\n")), tmp_path / "x.ipynb")
+    problems = check_outputs(json.loads((tmp_path / "x.ipynb").read_text()), places=[Path("/opt/hidden")])
+    assert problems == ["cell c: a path of this machine: /opt/hidden", "cell c: on standard error: one"]
 
 
 def test_check_outputs_knows_this_machine_by_default(monkeypatch, tmp_path):

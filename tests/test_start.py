@@ -18,13 +18,19 @@ manifest.lessons()["02.02"] = manifest.Lesson("02.02", "x/y", "A test", True, ("
 """
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Return a cache that starts empty and is shared by the tests of this file: the first one builds."""
+    return tmp_path_factory.mktemp("start") / "cache"
+
+
 @pytest.fixture
-def kernel(tmp_path):
-    """Return a function that runs code in a fresh process with one cache for the whole test."""
+def kernel(cache):
+    """Return a function that runs code in a fresh process."""
 
     def run(code, **env):
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("COURSE_NLP_", "HF_"))}
-        env = clean | {"COURSE_NLP_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"} | env
+        env = clean | {"COURSE_NLP_CACHE": str(cache), "OMP_NUM_THREADS": "1"} | env
         return subprocess.run([sys.executable, "-c", SETUP + dedent(code)], env=env, capture_output=True, text=True, timeout=300)
 
     return run
@@ -57,7 +63,7 @@ def test_a_lesson_talks_to_the_local_hub_and_to_nobody_else(kernel):
     assert lines[2:] == ["120 0.5", "student True", "asked ['127.0.0.1']"]
 
 
-def test_nothing_secret_is_printed_or_kept(kernel, tmp_path):
+def test_nothing_secret_is_printed_or_kept(kernel, cache):
     out = good(kernel("""
         from course_nlp.start import lesson
         lesson("02.02")
@@ -66,7 +72,7 @@ def test_nothing_secret_is_printed_or_kept(kernel, tmp_path):
     """))
     token = re.search("T=(.*)", out)[1]
     assert len(token) > 20 and out.count(token) == 1
-    for path in (tmp_path / "cache").rglob("*"):
+    for path in cache.rglob("*"):
         if path.is_file():
             assert token.encode() not in path.read_bytes(), path
 

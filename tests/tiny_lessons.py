@@ -49,7 +49,7 @@ def pretend_clone(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = root / "nbs" / "01_tiny" / f"{number}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "python3"}}), path)
-        lines.append(f'["{id}"]\nfile = "01_tiny/{number}"\ntitle = "Tiny {number}"\nready = true\n')
+        lines.append(f'["{id}"]\nfile = "01_tiny/{number}"\ntitle = "Tiny {number}"\nready = true\nheavy = {str(id == "01.03").lower()}\n')
     lines.append('["01.99"]\nfile = "01_tiny/99"\ntitle = "Planned"\n')
     (data / "lessons.toml").write_text("\n".join(lines))
     (root / "pyproject.toml").write_text(PYPROJECT)

@@ -294,6 +294,9 @@ def test_listing_filters_and_sorts(ada, store):
     assert [d.id for d in ada.list_datasets(filter="a")] == ["course/d"] and list(ada.list_spaces()) == []
     with pytest.raises(BadRequestError):
         names(sort="color")
+    brief, full = next(ada.list_models(author="course")), next(ada.list_models(author="course", full=True))
+    assert brief.siblings is None and len(full.siblings) == 3 and brief.last_modified == full.last_modified
+    assert next(ada.list_models(author="course", expand=["config"])).config == full.config != brief.config
 
 
 def test_settings(ada, nobody, repo):
@@ -392,7 +395,7 @@ def test_file_system(ada, repo, server):
 
 
 def test_agent_harnesses_and_unknown_endpoints(send):
-    assert send("GET", "/api/agent-harnesses").json() == []
+    assert send("GET", "/api/agent-harnesses").json() == {"standardEnvVars": [], "harnesses": {}}
     for method, path in [("GET", "/api/datasets/ada/x/parquet"), ("GET", "/api/nothing"), ("POST", "/api/models/a/b/discussions"), ("GET", "/")]:
         answer = send(method, path)
         assert answer.status == 404 and "error" in answer.json() and answer.headers["X-Error-Message"], path

@@ -14,6 +14,7 @@ import pytest
 from hub_checks import fsck
 from huggingface_hub import HfApi
 
+from course_nlp import hub_store
 from course_nlp.hub import serve
 from course_nlp.hub_store import Store, prune
 
@@ -76,6 +77,40 @@ def test_api_and_git_push_share_the_lock(ada, store, git, server, tmp_path):
     history = {c.sha for c in store.log("models", "ada/m")}
     assert pushed == 12 and {u.result() for u in uploads} <= history and len(history) == 25
     assert fsck(store.path("models", "ada/m")) == []
+
+
+def test_a_push_waits_for_the_lock(ada, store, git, server, tmp_path):
+    ada.create_repo("m")
+    git("clone", "-q", f"{server.url.replace('//', '//ada:token-of-ada@')}/ada/m", "clone")
+    (tmp_path / "clone/a.txt").write_text("a")
+    git("add", ".", cwd=tmp_path / "clone")
+    git("commit", "-q", "-m", "Add a", cwd=tmp_path / "clone")
+    with ThreadPoolExecutor(1) as pool:
+        with store.lock("models", "ada/m"):
+            push = pool.submit(git, "push", "-q", cwd=tmp_path / "clone")
+            time.sleep(1)
+            assert not push.done() and len(store.log("models", "ada/m")) == 1
+        push.result(20)
+    assert len(store.log("models", "ada/m")) == 2
+
+
+def test_a_branch_that_moved_without_the_lock_is_not_overwritten(store, monkeypatch):
+    """An orphan of a killed server may finish its push after the lock is gone; compare-and-swap is the second net."""
+    store.create("models", "ada/m")
+    other = store.commit("models", "ada/m", {"orphan.txt": b"x"}, message="m", author="ada", revision="main")
+    first = store.log("models", "ada/m")[1].sha
+    repo, write = store.path("models", "ada/m"), hub_store.write_commit
+    hub_store.update_refs(repo, f"update refs/heads/main {first}")
+
+    def orphan_comes_in_between(*arguments, **parts):
+        written = write(*arguments, **parts)
+        hub_store.update_refs(repo, f"update refs/heads/main {other} {first}")
+        return written
+
+    monkeypatch.setattr(hub_store, "write_commit", orphan_comes_in_between)
+    with pytest.raises(hub_store.GitError, match="expected"):
+        store.commit("models", "ada/m", {"mine.txt": b"x"}, message="m", author="ada")
+    assert store.resolve("models", "ada/m") == other
 
 
 def test_prune_beside_writers_takes_nothing_in_use(ada, store, root):

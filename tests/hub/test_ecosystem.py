@@ -43,6 +43,8 @@ def test_metrics_from_a_space(run_script, store):
 def test_command_line(client_env, tmp_path, ada):
     program = Path(sys.executable).with_name("hf")
 
+    client_env |= {"COLUMNS": "200", "NO_COLOR": "1"}
+
     def hf(*arguments: str) -> str:
         done = subprocess.run([program, *arguments], env=client_env, cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr

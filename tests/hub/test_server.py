@@ -33,10 +33,22 @@ def test_a_server_comes_and_goes(root):
     with serve(root, tokens={"t": "ada"}) as server:
         assert isinstance(server, HubServer) and server.url == f"http://127.0.0.1:{server.port}" and server.root == root
         HfApi(endpoint=server.url, token="t").create_repo("m")  # a request that needs a worker thread
-    assert not reachable(server.port) and set(threading.enumerate()) == before
+    assert not reachable(server.port)
+    deadline = time.monotonic() + 5
+    while set(threading.enumerate()) - before and time.monotonic() < deadline:
+        time.sleep(0.02)  # idle worker threads hear of the end a moment later
+    assert not set(threading.enumerate()) - before
     server.stop()
     with serve(root, port=server.port) as again:
         assert again.port == server.port and [m.id for m in HfApi(endpoint=again.url).list_models()] == ["ada/m"]
+
+
+def test_a_process_that_never_stops_its_server_ends_quietly(root):
+    code = f"from course_nlp.hub import start; from huggingface_hub import HfApi; s = start({str(root)!r}, tokens={{'t': 'ada'}})\n"
+    code += "HfApi(endpoint=s.url, token='t').create_repo('m')"
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "") and time.monotonic() - began < 20
 
 
 def test_stop_does_not_wait_for_idle_connections(root):
@@ -84,13 +96,17 @@ def test_small_answers_are_not_held_back(ada):
     """Without TCP_NODELAY each one takes 40 ms."""
     with listen(0) as listening:
         assert listening.proto == socket.IPPROTO_TCP  # what asyncio looks at before it sets TCP_NODELAY
-    ada.whoami()
-    seconds = []
-    for _ in range(20):
-        began = time.perf_counter()
-        ada.whoami()
-        seconds.append(time.perf_counter() - began)
-    assert statistics.median(seconds) < 0.010, seconds
+    medians = []
+    for _ in range(10):  # a busy machine may spoil a round, but holding back would spoil every one
+        seconds = []
+        for _ in range(20):
+            began = time.perf_counter()
+            ada.whoami()
+            seconds.append(time.perf_counter() - began)
+        medians.append(statistics.median(seconds))
+        if medians[-1] < 0.010:
+            return
+    pytest.fail(f"median seconds of 20 calls, ten times: {medians}")
 
 
 CHILD = """
