@@ -86,7 +86,8 @@ def _table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Any:
 
     table = Table(title=title)
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left")
+        wrap = {"no_wrap": True} if column == columns[0] else {"overflow": "fold"}  # nothing is cut on a narrow terminal
+        table.add_column(column, justify="right" if column in right else "left", **wrap)
     return table
 
 # %% ../nbs/lib/12_cli.ipynb #cli-list

@@ -414,6 +414,10 @@ def list_repos(call: Call) -> list[dict]:
             info = describe(call.hub.store, kind, repo_id)
         except HubError:  # hidden from this user, or deleted since it was listed
             continue
+        except GitError:
+            if call.hub.store.exists(kind, repo_id):
+                raise
+            continue
         tags = {*info["tags"], info.get("pipeline_tag"), info.get("library_name")}
         wanted = {tag for value in query.getlist("filter") for tag in value.split(",")}
         task = query.get("pipeline_tag")

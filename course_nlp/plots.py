@@ -392,8 +392,13 @@ def _flow(
 
 
 def _write(ax: "Axes", x: float, y: float, text: str, size: float = 9.5, color: str = INK, **options: Any) -> None:
-    """Write `text`, already printable, centered on a point unless told otherwise."""
-    ax.text(x, y, text, fontsize=size, color=color, **({"ha": "center", "va": "center_baseline"} | options))
+    """Write `text`, already printable, in the middle of a line of type at y; all text of a line shares its baseline."""
+    if options.get("rotation"):
+        options |= {"va": "center"}
+    else:
+        options |= {"va": "baseline"}
+        y += 0.36 * size  # half the height of a capital
+    ax.text(x, y, text, fontsize=size, color=color, **({"ha": "center"} | options))
 
 
 def _box(
@@ -563,7 +568,7 @@ def mask_grid(
     for r, row in enumerate(texts):
         for c, text in enumerate(row):
             _write(ax, (edges[c] + edges[c + 1]) / 2, (r + 0.5) * height, text, size, "white" if values[r, c] else MUTED,
-                   rotation=90 * upright, va="center" if upright else "center_baseline")  # fmt: skip
+                   rotation=90 * upright)  # fmt: skip
     _grid_axes(ax, (edges[:-1] + edges[1:]) / 2, feet, turn)
     step = 1 if row_labels is not None else _step(math.ceil(12 / height))
     ax.set_yticks((np.arange(rows)[::step] + 0.5) * height, sides[::step])

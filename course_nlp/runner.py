@@ -630,7 +630,7 @@ def print_report(
     count = f"{len(report.lessons)} lesson{'s' if len(report.lessons) > 1 else ''}"
     table = Table(title=f"{count} at scale {report.scale}, {report.seconds:.0f} s in all")
     for name, justify in (("lesson", "left"), ("title", "left"), ("seconds", "right"), ("peak MB", "right"), ("headline", "left"), ("", "left")):
-        table.add_column(name, justify=justify)
+        table.add_column(name, justify=justify, overflow="fold")
     for run in report.lessons:
         color = "green" if run.state == "passed" else "red"
         cells = (run.id, Text(run.title), f"{run.seconds:.1f}", f"{run.peak_mb:,}", Text(headline(run.figures)))

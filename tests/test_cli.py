@@ -28,6 +28,12 @@ def call(*arguments, **options):
     return CliRunner().invoke(cli.app, list(arguments), **options)
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """Print tables as on a wide terminal, whatever COLUMNS says here: xdist sets it."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+
 @pytest.fixture
 def clone(tmp_path, monkeypatch):
     """Stand in a pretend clone with an empty cache."""

@@ -561,7 +561,8 @@ def test_slip_c02_two_processes_count_each_example_once(runs):
     shape, labels, logits = one["eval"]
     for rank in (first, second):
         assert rank["eval"][:2] == [shape, labels] and shape == [13, 9]
-        assert torch.allclose(torch.tensor(rank["eval"][2]), torch.tensor(logits), atol=1e-6)
+        scored = torch.tensor(labels) != -100  # what a model says of filler depends on how much of it there is
+        assert torch.allclose(torch.tensor(rank["eval"][2])[scored], torch.tensor(logits)[scored], atol=1e-6)
 
 
 def test_two_processes_train_as_one(runs):

@@ -1,0 +1,348 @@
+"""`course_nlp.recipes`: programs run as programs, and the adapters that ship against what they are said to reach."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
+
+from course_nlp import catalog, recipes
+from course_nlp.recipes import NER, RECIPES, SENTIMENT, Options, build_model, fine_tune
+from course_nlp.scale import settings
+from course_nlp.stand_ins import DATA, NER_TAGS, merge_lora
+
+WORDS = "ada bell met saw in near rome oslo acme corp the great awful film was . a truly dull fine plot".split()
+
+
+# --- a world of small size and real shape
+
+
+def toy_tokenizer():
+    """Return a WordPiece tokenizer that knows a few words and splits off a final s."""
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, "##s"]
+    toy = Tokenizer(models.WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
+    toy.pre_tokenizer = pre_tokenizers.Whitespace()
+    toy.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    return PreTrainedTokenizerFast(tokenizer_object=toy, model_max_length=32, **names)
+
+
+def tagged(n, seed):
+    """Return rows with CoNLL's columns: a person, a verb, a place or company, of varying length."""
+    rng, rows = np.random.default_rng(seed), []
+    for _ in range(n):
+        who, what, where = rng.choice([["ada"], ["bell"], ["ada", "bells"]][: 1 + rng.integers(3)][-1:])[0], "met", ["rome", "oslo", "acme"][rng.integers(3)]
+        people = ["ada", "bell"] if rng.random() < 0.3 else [str(who)]
+        place = ["acme", "corps"] if where == "acme" else [where]
+        filler = ["near", "the", "great", "plot"][: rng.integers(5)]
+        kind = "ORG" if where == "acme" else "LOC"
+        tags = ["B-PER", "I-PER"][: len(people)] + ["O"] * (1 + len(filler)) + [f"B-{kind}", f"I-{kind}"][: len(place)] + ["O"]
+        tokens = [*people, what, *filler, *place, "."]
+        rows.append({"tokens": tokens, "ner_tags": [NER_TAGS.index(tag) for tag in tags]})
+    return Dataset.from_list(rows, features=Features({"tokens": List(Value("string")), "ner_tags": List(ClassLabel(names=NER_TAGS))}))
+
+
+def rated(n, seed):
+    """Return rows of text and label that a bag of words can tell apart."""
+    rng, rows = np.random.default_rng(seed), []
+    for _ in range(n):
+        label = int(rng.random() < 0.6)
+        word = [["awful", "dull"], ["great", "fine"]][label][rng.integers(2)]
+        rows.append({"text": f"the {'plot' if rng.random() < 0.5 else 'film in rome'} was {'truly ' * int(rng.integers(3))}{word} .", "label": label})
+    return Dataset.from_list(rows, features=Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])}))
+
+
+def splits(make, train=48):
+    """Return three splits; 13 and 11 rows do not divide by any number of processes."""
+    return DatasetDict({"train": make(train, 1), "validation": make(13, 2), "test": make(11, 3)})
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Return a folder with a small BERT with random weights and its tokenizer."""
+    folder = tmp_path_factory.mktemp("bert")
+    torch.manual_seed(0)
+    tokenizer = toy_tokenizer()
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 32}
+    BertModel(BertConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, checkpoint):
+    """Serve the small BERT and the toy data under the ids that scale `full` asks for; yield the environment for it."""
+    from course_nlp.hub import serve
+    from course_nlp.hub_store import Store
+
+    root = tmp_path_factory.mktemp("hub")
+    store = Store(root)
+    store.seed("models", NER.originals[0], {p.name: p for p in checkpoint.iterdir()})
+    for task, make in ((NER, tagged), (SENTIMENT, rated)):
+        files = {}
+        for split, rows in splits(make).items():
+            path = root / f"{task.name}-{split}.parquet"
+            rows.to_parquet(path)
+            files[f"data/{split}-00000-of-00001.parquet"] = path.read_bytes()
+        store.seed("datasets", task.originals[1], files)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("COURSE_NLP_", "HF_", "ACCELERATE_"))}
+    with serve(root, tokens={"secret": "tester"}) as server:
+        home = tmp_path_factory.mktemp("home")
+        yield clean | {"HF_ENDPOINT": server.url, "HF_HOME": str(home), "HF_TOKEN": "secret", "HF_HUB_DISABLE_XET": "1", "OMP_NUM_THREADS": "1"}
+
+
+def program(env, *arguments, processes=1):
+    """Run the recipes as a program, under torchrun if more than one process is asked for; return the finished process."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
+    command = [sys.executable, *torchrun, "-m", "course_nlp.recipes", *map(str, arguments)]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+
+
+SHORT = ("--batch-size", 8, "--epochs", 6, "--lr", "0.02")
+
+
+@pytest.fixture(scope="module")
+def ner_runs(world, tmp_path_factory):
+    """Run `ner` in one process and in two, at scale full against the small world."""
+    out = {}
+    for processes in (1, 2):
+        folder = tmp_path_factory.mktemp(f"ner{processes}") / "out"
+        push = ("--push", "tuned") if processes == 2 else ()
+        done = program(world, "ner", "--scale", "full", "--output-dir", folder, *SHORT, *push, processes=processes)
+        assert done.returncode == 0, done.stderr[-3000:]
+        out[processes] = (folder, json.loads((folder / "metrics.json").read_text()), done)
+    return out
+
+
+def test_a_recipe_writes_a_model_a_pipeline_can_load(ner_runs):
+    folder, report, done = ner_runs[1]
+    assert (report["recipe"], report["scale"], report["processes"], report["steps"]) == ("ner", "full", 1, 36)
+    assert report["labels"] == NER_TAGS and report["test"]["rows"] == 11 and report["validation"]["rows"] == 13
+    assert report["test"]["figures"]["entity F1"] > 0.3
+    from transformers import pipeline
+
+    found = pipeline("ner", model=str(folder), device="cpu")
+    assert found.model.config.id2label[1] == "B-PER" and found.model.config.hidden_dropout_prob == 0.1
+    assert not any("lora" in name for name in found.model.state_dict())
+
+
+def test_a_recipe_shows_progress_and_a_table(ner_runs):
+    _, report, done = ner_runs[1]
+    assert "36/36" in done.stderr and "loss=" in done.stderr
+    row = next(line for line in done.stdout.splitlines() if "entity F1" in line)
+    figures = [report["validation"]["figures"], report["test"]["figures"], report["test"]["baseline"]]
+    assert re.findall(r"\d\.\d{4}", row) == [f"{f['entity F1']:.4f}" for f in figures]
+    assert "36 steps in" in done.stdout and "1 process(es)" in done.stdout
+
+
+def test_two_processes_reach_the_figures_of_one(ner_runs):
+    (_, one, _), (_, two, done) = ner_runs[1], ner_runs[2]
+    assert two["processes"] == 2 and done.stdout.count("entity F1") == 1  # one table, not two
+    for split in ("validation", "test"):
+        assert two[split]["rows"] == one[split]["rows"]
+        assert two[split]["figures"] == pytest.approx(one[split]["figures"], abs=1e-6)
+    assert [h["targets"] for h in one["history"]] == [h["targets"] for h in two["history"]]
+    assert [h["loss"] for h in two["history"]] == pytest.approx([h["loss"] for h in one["history"]], rel=1e-3)
+
+
+def test_the_result_is_pushed(ner_runs, world):
+    from huggingface_hub import HfApi
+
+    files = HfApi(endpoint=world["HF_ENDPOINT"], token="secret").list_repo_files("tester/tuned")
+    assert {"config.json", "model.safetensors", "tokenizer.json", "metrics.json", "adapter/adapter_model.safetensors"} <= set(files)
+
+
+def test_the_sentiment_recipe_runs_and_max_steps_stops_it(world, tmp_path):
+    done = program(world, "sentiment", "--scale", "full", "--output-dir", tmp_path / "out", "--max-steps", 3)
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert report["steps"] == 3 and report["labels"] == ["NEGATIVE", "POSITIVE"]
+    assert list(report["test"]["figures"]) == ["accuracy"] and 0 < report["test"]["baseline"]["accuracy"] < 1
+
+
+def test_bad_command_lines_are_refused_with_a_reason(tmp_path):
+    for arguments, message in [
+        (["ner", "--rank", "0"], "rank must be 1 or more, got 0"),
+        (["ner", "--scale", "medium"], "invalid choice: 'medium'"),
+        (["chess"], "invalid choice: 'chess'"),
+        (["ner", "--targets", ","], "targets is empty; name at least one linear layer"),
+    ]:
+        done = program(dict(os.environ), *arguments)
+        assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+# --- pieces, in this process
+
+
+def trained(task, data, checkpoint, **options):
+    """Fine-tune the small BERT; return the report, the model, and its tokenizer."""
+    given = Options(Path("unused"), batch_size=8, lr=0.02, **{"epochs": 2} | options)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = build_model(task, str(checkpoint), task.labels(data["train"]), given)
+    return fine_tune(task, given, model, tokenizer, data, Accelerator(cpu=True)), model, tokenizer
+
+
+def test_a_run_can_be_repeated_bit_for_bit_and_the_seed_matters(checkpoint):
+    data = splits(rated)
+    (first, model, _), (second, twin, _) = (trained(SENTIMENT, data, checkpoint) for _ in range(2))
+    other, _, _ = trained(SENTIMENT, data, checkpoint, seed=1)
+    assert first["history"] == second["history"] != other["history"]
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), twin.parameters(), strict=True))
+
+
+def test_what_is_trained_is_the_adapter_and_the_head_in_fp16_values(checkpoint):
+    _, model, _ = trained(NER, splits(tagged), checkpoint)
+    names = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert {re.sub(r".*\.(query|value|classifier)\..*", r"\1", name) for name in names} == {"query", "value", "classifier"}
+    assert all(torch.equal(p, p.half().float()) for p in model.parameters() if p.requires_grad)
+
+
+def test_an_adapter_ships_with_what_it_reached(checkpoint, tmp_path):
+    report, model, _ = trained(SENTIMENT, splits(rated), checkpoint)
+    options = Options(Path("unused"), seed=42)
+    recipes.ship(SENTIMENT, options, model, report | {"scale": "small"}, tmp_path)
+    recipe = json.loads((tmp_path / "recipe.json").read_text())
+    assert recipe["command"] == "python -m course_nlp.recipes sentiment --scale small --seed 42 --ship"
+    assert recipe["labels"] == ["NEGATIVE", "POSITIVE"] and recipe["steps"] == 12
+    assert recipe["figures"] == {"accuracy": pytest.approx(report["test"]["figures"]["accuracy"], abs=1e-4)}
+    assert recipe["evaluated_on"] == "the 11 test rows of course/movie-reviews"
+    tensors = load_file(tmp_path / "adapter_model.safetensors")
+    assert {t.dtype for t in tensors.values()} == {np.dtype("float16")}
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"], config["target_modules"]) == (8, 16, ["query", "value"])
+    assert config["base_model_name_or_path"] == "course/minilm-l6"
+
+
+def test_the_written_model_scores_as_the_trained_one(checkpoint, tmp_path):
+    report, model, tokenizer = trained(SENTIMENT, splits(rated), checkpoint)
+    batch = tokenizer(splits(rated)["test"]["text"][:], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        expected = model.eval()(**batch).logits
+    recipes.write_results(model, tokenizer, report | {"checkpoint": str(checkpoint)}, tmp_path)
+    with torch.no_grad():
+        written = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()(**batch).logits
+    assert torch.allclose(written, expected, atol=1e-5)
+
+
+def test_words_cut_off_count_as_missed():
+    data = tagged(2, 0).select([0])
+    words = len(data[0]["tokens"])
+    gathered = {"predictions": torch.tensor([[-100] + [0] * words])}  # the model sees nothing at all
+    assert recipes.ner_figures(gathered, data, toy_tokenizer(), NER_TAGS)["entity recall"] == 0.0
+
+
+def test_bad_options_are_named(checkpoint, tmp_path):
+    for change, message in [
+        ({"max_steps": 0}, "max_steps must be 1 or more, got 0"),
+        ({"threads": 0}, "threads must be 1 or more, got 0"),
+        ({"lr": 0.0}, "lr must be above 0, got 0.0"),
+        ({"targets": ()}, "targets is empty"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            Options(tmp_path, **change)
+    with pytest.raises(ValueError, match="batch_size = 5 cannot be shared evenly by 2 processes; use a multiple of 2"):
+        recipes._share(5, 2)
+    with pytest.raises(ValueError, match=r"targets = \['wheels'\] does not fit .*"):
+        build_model(NER, str(checkpoint), NER_TAGS, Options(tmp_path, targets=("wheels",)))
+    with pytest.raises(ValueError, match=r"labels must be 0 \(negative\) and 1 \(positive\), got \[0, 1, 2\]"):
+        recipes.sentiment_labels(Dataset.from_dict({"label": [0, 1, 2]}))
+    small, full = (replace(settings(), scale=scale) for scale in ("small", "full"))
+    for options, chosen in ((Options(tmp_path, ship=True, max_steps=3), small), (Options(tmp_path, ship=True), full)):
+        with pytest.raises(ValueError, match="ship needs scale small and no max_steps"):
+            recipes._check_before(options, chosen)
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="output_dir = .* is a file; give a folder"):
+        recipes._check_before(Options(tmp_path / "file"), small)
+
+
+# --- what ships
+
+
+ADAPTERS = {"ner": "course/minilm-l6-ner", "sentiment": "course/minilm-l6-sentiment"}
+MODEL = {"ner": AutoModelForTokenClassification, "sentiment": AutoModelForSequenceClassification}
+
+
+@pytest.fixture(scope="module")
+def shipped(stand_in_cache, tmp_path_factory):
+    """Return a function that lays out a stand-in as a folder."""
+    from course_nlp.hub_store import Store
+
+    catalog.prepare((), repos=[*ADAPTERS.values(), *(task.stand_ins[1] for task in RECIPES.values())])
+    store = Store(catalog.hub_root())
+
+    def lay_out(kind, repo_id):
+        folder = tmp_path_factory.mktemp("repo")
+        for entry in store.tree(kind, repo_id):
+            if entry.is_file:
+                (folder / entry.path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / entry.path).write_bytes(store.read(kind, repo_id, entry.path))
+        return folder
+
+    return lay_out
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_a_shipped_adapter_is_small_and_says_how_it_came_about(name):
+    folder = DATA / "adapters" / name
+    recipe = json.loads((folder / "recipe.json").read_text())
+    assert recipe["command"] == f"python -m course_nlp.recipes {name} --scale small --seed {recipe['seed']} --ship"
+    assert recipe["labels"] == {"ner": NER_TAGS, "sentiment": ["NEGATIVE", "POSITIVE"]}[name]
+    assert list(recipe["figures"]) == {"ner": ["entity F1"], "sentiment": ["accuracy"]}[name]
+    assert 0 < recipe["tolerance"] <= 0.03 and recipe["steps"] > 100
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 300_000
+    assert {t.dtype for t in load_file(folder / "adapter_model.safetensors").values()} == {np.dtype("float16")}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_merging_without_peft_gives_pefts_weights(name, shipped):
+    from peft import PeftModel
+
+    folder = DATA / "adapters" / name
+    labels = json.loads((folder / "recipe.json").read_text())["labels"]
+    base = MODEL[name].from_pretrained(shipped("models", "course/minilm-l6"), num_labels=len(labels))
+    weights = {key: value.numpy().copy() for key, value in base.state_dict().items()}
+    lora = json.loads((folder / "adapter_config.json").read_text())
+    ours = merge_lora(weights, load_file(folder / "adapter_model.safetensors"), lora["lora_alpha"] / lora["r"])
+    theirs = PeftModel.from_pretrained(base, folder).merge_and_unload().state_dict()
+    assert set(ours) == set(theirs)
+    changed = [key for key in theirs if not np.array_equal(weights[key], theirs[key].numpy())]
+    assert len(changed) == 14  # query and value in six layers, and the head
+    for key in theirs:
+        assert np.allclose(ours[key], theirs[key].numpy(), atol=1e-6), key
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_a_shipped_adapter_reaches_what_is_recorded(name, shipped):
+    """The rows are the first ones of the test split: all 120 for `ner`, a sample of 200 for `sentiment` to save time."""
+    from datasets import load_dataset
+
+    from course_nlp.training import evaluate_loop
+
+    task, recipe = RECIPES[name], json.loads((DATA / "adapters" / name / "recipe.json").read_text())
+    folder, data = shipped("models", ADAPTERS[name]), shipped("datasets", task.stand_ins[1])
+    rows = load_dataset("parquet", data_files={"test": str(data / "data" / "test-*.parquet")})["test"]
+    rows = rows.select(range(min(len(rows), recipe["sample"]["rows"])))
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), MODEL[name].from_pretrained(folder)
+    assert list(model.config.id2label.values()) == recipe["labels"]
+    features = task.encode(rows, tokenizer, recipe["labels"], 512)
+    from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding
+
+    collate = {"ner": DataCollatorForTokenClassification, "sentiment": DataCollatorWithPadding}[name](tokenizer)
+    accelerator = Accelerator(cpu=True)
+    loader = accelerator.prepare(torch.utils.data.DataLoader(features, batch_size=16, collate_fn=collate))
+    reached = task.figures(evaluate_loop(model, loader, accelerator), rows, tokenizer, recipe["labels"])
+    (figure, recorded), = recipe["figures"].items()
+    assert reached[figure] == pytest.approx(recipe["sample"][figure], abs=0.005)
+    if len(rows) == recipe["rows"]:
+        assert reached[figure] == pytest.approx(recorded, abs=recipe["tolerance"])
