@@ -7,10 +7,10 @@ __all__ = ['log', 'TASK_OF_HEAD', 'LIBRARY_OF_FILE', 'DATE', 'OPEN', 'READ', 'WR
            'URL_PARTS', 'REPO', 'FILES', 'ENDPOINTS', 'infer_task', 'parse_card', 'as_list', 'timestamp', 'read_json',
            'read_metadata', 'lfs_record', 'describe', 'Call', 'field', 'Hub', 'whoami', 'validate_yaml',
            'agent_harnesses', 'named_repo', 'create_repo', 'delete_repo', 'move_repo', 'update_settings',
-           'check_access', 'list_repos', 'repo_info', 'list_refs', 'list_commits', 'file_record', 'list_files',
+           'check_access', 'list_repos', 'repo_info', 'list_refs', 'list_commits', 'file_records', 'list_files',
            'paths_info', 'ignored_paths', 'preupload', 'decode_base64', 'parse_commit', 'large_file', 'make_commit',
            'change_branch', 'change_tag', 'super_squash', 'lfs_batch', 'lfs_object', 'link_into_cache', 'byte_range',
-           'resolve_file', 'http_backend', 'serve_git', 'smart_git', 'Part', 'RawPath', 'make_call', 'endpoint',
+           'send_file', 'http_backend', 'serve_git', 'smart_git', 'Part', 'RawPath', 'make_call', 'endpoint',
            'error_response', 'on_error', 'AccessLog', 'make_app', 'listen', 'check_tokens', 'HubServer', 'start',
            'serve']
 
@@ -34,8 +34,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -63,6 +63,8 @@ from course_nlp.hub_store import (
     Store,
     check_name,
     check_path,
+    find_entries,
+    find_entry,
     git,
     git_environment,
     is_large,
@@ -130,7 +132,7 @@ DATE = "%Y-%m-%dT%H:%M:%S.%fZ"  # the only form that huggingface_hub reads
 
 def timestamp(seconds: float) -> str:
     """Return a time since 1970 the way the Hub writes it."""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime(DATE)
+    return datetime.fromtimestamp(seconds, UTC).strftime(DATE)
 
 
 def read_json(content: bytes) -> dict:
@@ -274,12 +276,12 @@ class Hub:
         raise HubError(401, "Invalid credentials in Authorization header", headers=LOGIN)
 
     def check_read(self, user: str | None, kind: str, repo_id: str) -> None:
-        """Raise unless the user may see the repository."""
-        details = self.store.details(kind, repo_id) if self.store.exists(kind, repo_id) else {"private": True}
-        if details["private"] and user is None:
-            raise HubError(401, f"Repository not found: {kind}/{repo_id}", "RepoNotFound", LOGIN)
-        if details["private"] and (user != repo_id.rpartition("/")[0] or not self.store.exists(kind, repo_id)):
-            raise HubError(404, f"Repository not found: {kind}/{repo_id}", "RepoNotFound")
+        """Raise unless the repository exists and the user may see it; the error does not tell which."""
+        if self.store.exists(kind, repo_id):
+            if not self.store.details(kind, repo_id)["private"] or user == repo_id.rpartition("/")[0]:
+                return
+        missing = f"Repository not found: {kind}/{repo_id}"
+        raise HubError(404, missing, "RepoNotFound") if user else HubError(401, missing, "RepoNotFound", LOGIN)
 
     def check_namespace(self, user: str | None, repo_id: str) -> None:
         """Raise unless the user may create or change repositories of this name."""
@@ -427,7 +429,8 @@ def list_repos(call: Call) -> list[dict]:
     if key not in SORT_KEYS or not limit.isdecimal():
         raise BadInput(f"sort={key!r}, limit={limit!r}: sort by one of {', '.join(SORT_KEYS)}, limit by a number")
     found.sort(key=lambda info: info.get(key, 0), reverse=query.get("direction", "-1") == "-1")
-    left_out = {part for part, wish in ON_REQUEST.items() if wish not in query and not {"full", "expand", "expand[]"} & set(query)}
+    everything = {"full", "expand", "expand[]"} & set(query)
+    left_out = {part for part, wish in ON_REQUEST.items() if not everything and wish not in query}
     return [{part: value for part, value in info.items() if part not in left_out} for info in found[: int(limit)]]
 
 
@@ -456,34 +459,38 @@ def list_commits(call: Call) -> list[dict]:
     ]
 
 # %% ../nbs/lib/03_hub.ipynb #hub-files
-def file_record(call: Call, entry: Entry, sha: str) -> dict:
-    """Describe one file or folder; with its last commit, if the query asks to expand."""
-    record = {"type": "file" if entry.is_file else "directory", "oid": entry.oid, "size": entry.size, "path": entry.path}
-    record |= lfs_record(entry, "oid")
-    form = parse_qs(call.body.decode("utf8", "replace")) if call.method == "POST" else {}
-    if call.flag("expand") or form.get("expand", [""])[0].lower() in ("1", "true"):
-        last = call.hub.store.log(call.kind, call.repo_id, sha, entry.path, limit=1)[0]
-        record["lastCommit"] = {"id": last.sha, "title": last.title, "date": timestamp(last.when)}
-    return record
+def file_records(call: Call, entries: list[Entry], sha: str, expand: bool) -> list[dict]:
+    """Describe files and folders; with the last commit of each, if asked to expand."""
+    records = []
+    for entry in entries:
+        kind = "file" if entry.is_file else "directory"
+        record = {"type": kind, "oid": entry.oid, "size": entry.size, "path": entry.path} | lfs_record(entry, "oid")
+        if expand:
+            last = call.hub.store.log(call.kind, call.repo_id, sha, entry.path, limit=1)[0]
+            record["lastCommit"] = {"id": last.sha, "title": last.title, "date": timestamp(last.when)}
+        records.append(record)
+    return records
 
 
 def list_files(call: Call) -> list[dict]:
     """List files and folders of a revision, of one folder, recursively or not."""
-    sha, path = call.hub.store.resolve(call.kind, call.repo_id, call.params["revision"]), call.params.get("path", "")
-    entries = call.hub.store.tree(call.kind, call.repo_id, path.rstrip("/"), sha, call.flag("recursive"))
-    return [file_record(call, entry, sha) for entry in entries]
+    store, folder = call.hub.store, call.params.get("path", "").rstrip("/")
+    sha = store.resolve(call.kind, call.repo_id, call.params["revision"])
+    entries = find_entries(store.path(call.kind, call.repo_id), sha, folder, call.flag("recursive"))
+    return file_records(call, entries, sha, call.flag("expand"))
 
 
 def paths_info(call: Call) -> list[dict]:
     """Describe the given paths; those that do not exist are left out."""
     if "json" in call.headers.get("content-type", ""):
-        paths = field(call.json(), "paths", list)
+        paths, expand = field(call.json(), "paths", list), field(call.json(), "expand", bool, False)
     else:
-        paths = parse_qs(call.body.decode("utf8", "replace")).get("paths", [])
-    sha = call.hub.store.resolve(call.kind, call.repo_id, call.params["revision"])
+        form = parse_qs(call.body.decode("utf8", "replace"))
+        paths, expand = form.get("paths", []), form.get("expand", [""])[0].lower() in ("1", "true")
     wanted = {check_path(path.rstrip("/") if isinstance(path, str) else path) for path in paths}
-    entries = call.hub.store.tree(call.kind, call.repo_id, "", sha)
-    return [file_record(call, entry, sha) for entry in entries if entry.path in wanted]
+    sha = call.hub.store.resolve(call.kind, call.repo_id, call.params["revision"])
+    entries = read_entries(call.hub.store.path(call.kind, call.repo_id), sha)
+    return file_records(call, [entry for entry in entries if entry.path in wanted], sha, expand)
 
 # %% ../nbs/lib/03_hub.ipynb #hub-preupload
 def ignored_paths(store: Store, repo: Path, rules: bytes, paths: list[str]) -> set[str]:
@@ -498,12 +505,12 @@ def ignored_paths(store: Store, repo: Path, rules: bytes, paths: list[str]) -> s
 def preupload(call: Call) -> dict:
     """Say for each file whether it is large, whether .gitignore excludes it, and which version is there."""
     data, store = call.json(), call.hub.store
-    there = {e.path: e for e in store.tree(call.kind, call.repo_id, "", call.params["revision"]) if e.is_file}
+    repo, sha = store.path(call.kind, call.repo_id), store.resolve(call.kind, call.repo_id, call.params["revision"])
+    there = {entry.path: entry for entry in read_entries(repo, sha) if entry.is_file}
     files = [(check_path(field(f, "path")), field(f, "size", int), field(f, "sample")) for f in field(data, "files", list)]
     rules = field(data, "gitIgnore", str, None)
     if rules is None and ".gitignore" in there:
-        rules = store.read(call.kind, call.repo_id, ".gitignore", call.params["revision"]).decode("utf8", "replace")
-    repo = store.require(call.kind, call.repo_id)
+        rules = store.read(call.kind, call.repo_id, ".gitignore", sha).decode("utf8", "replace")
     ignored = ignored_paths(store, repo, rules.encode(), [path for path, _, _ in files]) if rules else set()
     answer = []
     for path, size, sample in files:
@@ -671,21 +678,25 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
     return start, end
 
 # %% ../nbs/lib/03_hub.ipynb #hub-resolve
-def resolve_file(call: Call) -> Response:
-    """Send a file, a part of it, or only its headers."""
+def send_file(call: Call) -> Response:
+    """Send a file, a part of it, or only its headers; on the raw route what git holds, pointers included."""
     store, kind, repo_id = call.hub.store, call.kind, call.repo_id
     sha = store.resolve(kind, repo_id, call.params["revision"])
-    entry = store.entry(kind, repo_id, call.params["path"], sha)
-    content = store.content(kind, repo_id, entry)
+    entry = find_entry(store.path(kind, repo_id), sha, call.params["path"])
+    if call.params["view"] == "raw":
+        entry = replace(entry, lfs=None, size=entry.pointer_size or entry.size)
     headers = {"X-Repo-Commit": sha, "ETag": f'"{entry.oid}"', "Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"}
-    text = (mimetypes.guess_type(entry.path)[0] or "text/plain").startswith("text/") and isinstance(content, bytes)
-    media = "text/plain; charset=utf-8" if text else "application/octet-stream"
-    if isinstance(content, Path):
-        etag = f'"{entry.lfs.oid}"'
+    if entry.lfs:
+        path, etag = store.content(kind, repo_id, entry), f'"{entry.lfs.oid}"'
         headers |= {"ETag": etag, "X-Linked-Etag": etag, "X-Linked-Size": str(entry.size)}
         if call.method == "HEAD" and call.hub.hf_cache:
-            link_into_cache(call.hub.hf_cache, kind, repo_id, content)
-        return FileResponse(content, headers=headers, media_type=media)
+            link_into_cache(call.hub.hf_cache, kind, repo_id, path)
+        return FileResponse(path, headers=headers, media_type="application/octet-stream")
+    guess = mimetypes.guess_type(entry.path)[0] or "text/plain"
+    media = "text/plain; charset=utf-8" if guess.startswith("text/") else "application/octet-stream"
+    if call.method == "HEAD" and entry.is_file:
+        return Response(b"", 200, headers | {"Content-Length": str(entry.size)}, media)
+    content = store.content(kind, repo_id, entry)
     part = byte_range(call.headers.get("range", ""), len(content))
     if part is None:
         return Response(content, 200, headers, media)
@@ -766,6 +777,7 @@ URL_PARTS = {
     "hub_rev": "refs/[^/]+/[^/]+|[^/]+",
     "hub_path": ".+",
     "hub_part": "[^/]+",
+    "hub_view": "resolve|raw",
     "hub_service": "info/refs|git-upload-pack|git-receive-pack",
 }
 for part_name, part_regex in URL_PARTS.items():
@@ -811,8 +823,7 @@ ENDPOINTS = (  # methods, path, what it needs, function; the first path that fit
     ("POST", REPO + "/super-squash/{revision:hub_rev}", WRITE, super_squash),
     ("GET", REPO, READ, repo_info),
     ("POST", FILES + ".git/info/lfs/objects/batch", READ, lfs_batch),  # upload checks for more
-    ("GET,HEAD", FILES + "/resolve/{revision:hub_rev}/{path:hub_path}", READ, resolve_file),
-    ("GET,HEAD", FILES + "/raw/{revision:hub_rev}/{path:hub_path}", READ, resolve_file),
+    ("GET,HEAD", FILES + "/{view:hub_view}/{revision:hub_rev}/{path:hub_path}", READ, send_file),
 )
 
 
@@ -885,9 +896,10 @@ def make_app(hub: Hub) -> Starlette:
     routes.append(Route("/api/lfs/{oid:hub_part}", lfs_object, methods=["GET", "PUT"]))
     routes.append(Route(FILES + ".git/{service:hub_service}", smart_git, methods=["GET", "POST"]))
     routes.append(Route(FILES + "/{service:hub_service}", smart_git, methods=["GET", "POST"]))
+    only_us = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])  # no web page under its own name
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(AccessLog), Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"]), Middleware(RawPath)],
+        middleware=[Middleware(AccessLog), only_us, Middleware(RawPath)],
         exception_handlers={HubError: on_error, HTTPException: on_error, Exception: on_error},
     )
     app.router.redirect_slashes = False

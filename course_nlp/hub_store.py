@@ -7,8 +7,8 @@ __all__ = ['KINDS', 'NAME', 'RESERVED', 'REF_NAME', 'SHA', 'SHA256', 'GIT_SETTIN
            'SEED_TIME', 'STALE_AFTER', 'PRE_RECEIVE', 'Content', 'HubError', 'BadInput', 'GitError', 'check_kind',
            'check_name', 'check_repo_id', 'check_path', 'check_ref_name', 'git_environment', 'git', 'LfsPointer',
            'is_large', 'attributes_with', 'Incoming', 'folder_size', 'sync_folder', 'LargeObjects', 'Entry',
-           'read_blobs', 'read_entries', 'commit_stream', 'write_commit', 'update_refs', 'remove_stale_locks',
-           'Repositories', 'Commit', 'read_branch', 'Reader', 'Store', 'prune', 'reset']
+           'read_blobs', 'read_entries', 'find_entry', 'find_entries', 'commit_stream', 'write_commit', 'update_refs',
+           'remove_stale_locks', 'Repositories', 'Commit', 'read_branch', 'Reader', 'Store', 'prune', 'reset']
 
 # %% ../nbs/lib/02_hub_store.ipynb #store-imports
 import functools
@@ -386,6 +386,24 @@ def read_entries(
         for row in rows
     )
 
+# %% ../nbs/lib/02_hub_store.ipynb #store-find
+def find_entry(repo: Path, commit: str, path: str) -> Entry:
+    """Return one file or folder of a commit."""
+    check_path(path)
+    for entry in read_entries(repo, commit):
+        if entry.path == path:
+            return entry
+    raise HubError(404, f"Entry not found: {path} at {commit}", "EntryNotFound", {"X-Repo-Commit": commit})
+
+
+def find_entries(repo: Path, commit: str, folder: str = "", recursive: bool = True) -> list[Entry]:
+    """Return the files and folders of a commit, or of one folder in it."""
+    if folder and find_entry(repo, commit, folder).is_file:
+        raise HubError(404, f"{folder} is a file, not a folder", "EntryNotFound", {"X-Repo-Commit": commit})
+    start = f"{folder}/" if folder else ""
+    inside = [entry for entry in read_entries(repo, commit) if entry.path.startswith(start)]
+    return [entry for entry in inside if recursive or "/" not in entry.path[len(start) :]]
+
 # %% ../nbs/lib/02_hub_store.ipynb #store-import
 SEED_TIME = 1_767_225_600  # 2026-01-01T00:00:00Z: seeded commits carry it, so the same content has the same hash
 
@@ -641,21 +659,11 @@ class Reader(Repositories):
         recursive: bool = True,
     ) -> list[Entry]:
         """Return the files and folders of a revision, or of one folder in it."""
-        sha = self.resolve(kind, repo_id, revision)
-        if path and self.entry(kind, repo_id, path, sha).is_file:
-            raise HubError(404, f"{path} is a file, not a folder", "EntryNotFound", {"X-Repo-Commit": sha})
-        start = f"{path}/" if path else ""
-        inside = [e for e in read_entries(self.path(kind, repo_id), sha) if e.path.startswith(start)]
-        return [e for e in inside if recursive or "/" not in e.path[len(start) :]]
+        return find_entries(self.path(kind, repo_id), self.resolve(kind, repo_id, revision), path, recursive)
 
     def entry(self, kind: str, repo_id: str, path: str, revision: str = "main") -> Entry:
         """Return one file or folder of a revision."""
-        check_path(path)
-        sha = self.resolve(kind, repo_id, revision)
-        for entry in read_entries(self.path(kind, repo_id), sha):
-            if entry.path == path:
-                return entry
-        raise HubError(404, f"Entry not found: {path} at {revision}", "EntryNotFound", {"X-Repo-Commit": sha})
+        return find_entry(self.path(kind, repo_id), self.resolve(kind, repo_id, revision), path)
 
     def content(self, kind: str, repo_id: str, entry: Entry) -> bytes | Path:
         """Return what a file holds: bytes from git, or the path of a large file."""
@@ -854,7 +862,7 @@ def prune(
     if isinstance(grace, bool) or not isinstance(grace, (int, float)) or grace < 0:
         raise ValueError(f"grace={grace!r} is not valid; give seconds, 0 or more")
     store, used, freed = Store(root), set(), 0
-    for kind, repo_id in [(kind, repo_id) for kind in KINDS for repo_id in store.list(kind)]:
+    for kind, repo_id in [(each, repo_id) for each in KINDS for repo_id in store.list(each)]:
         with store.lock(kind, repo_id) as repo:
             if not repo.is_dir():  # deleted meanwhile
                 continue

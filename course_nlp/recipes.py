@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['NER', 'SENTIMENT', 'SAMPLE', 'RECIPES', 'Options', 'Task', 'ner_labels', 'ner_encode', 'ner_figures', 'ner_baseline',
            'sentiment_labels', 'sentiment_encode', 'sentiment_figures', 'sentiment_baseline', 'connect', 'build_model',
-           'round_to_half', 'fine_tune', 'save_adapter', 'ship', 'write_results', 'print_table', 'run', 'main']
+           'round_to_half', 'predict', 'fine_tune', 'save_adapter', 'ship', 'write_results', 'print_table', 'run',
+           'main']
 
 # %% ../nbs/lib/10_recipes.ipynb #recipes-imports
 import argparse
@@ -168,6 +169,8 @@ NER = Task(
     baseline=ner_baseline,
     tolerance=0.02,
     epochs=8,
+    batch_size=8,
+    lr=3e-3,
 )
 SENTIMENT = Task(
     name="sentiment",
@@ -192,8 +195,9 @@ def connect(options: Options, stand_ins: Sequence[str]) -> Settings:
     rank, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "LOCAL_RANK"))
     activate(chosen)
     if chosen.scale == "small":
-        catalog.prepare((), repos=stand_ins)
+        # the switch first: building a data set imports `datasets`, which must find it set
         start._use_local_hub(replace(chosen, hub_port=0 if local_rank else chosen.hub_port))
+        catalog.prepare((), repos=stand_ins)
     import torch
     from datasets import config, disable_progress_bars
     from transformers.utils.logging import disable_progress_bar, set_verbosity_error
@@ -234,70 +238,93 @@ def round_to_half(model: Any) -> None:
             parameter.data = parameter.data.half().float()
 
 # %% ../nbs/lib/10_recipes.ipynb #recipes-loaders
-def _loader(features: Any, collate: Any, size: int, seed: int | None) -> Any:
-    """Return a loader: shuffled by `seed` for training, in order for evaluation (None)."""
-    import torch
-    from torch.utils.data import DataLoader
-
-    if seed is None:
-        return DataLoader(features, batch_size=size, collate_fn=collate)
-    generator = torch.Generator().manual_seed(seed)
-    return DataLoader(features, batch_size=size, collate_fn=collate, shuffle=True, drop_last=True, generator=generator)
-
-
 def _share(batch_size: int, processes: int) -> int:
     """Return how many examples of a step each process takes."""
     if batch_size % processes:
         raise ValueError(f"batch_size = {batch_size} cannot be shared evenly by {processes} processes; use a multiple of {processes}")
     return batch_size // processes
 
+
+def _training_loader(features: Any, collate: Any, batch_size: int, processes: int, seed: int) -> Any:
+    """Return a loader over shuffled rows, similar lengths together; `batch_size` is that of all processes."""
+    import torch
+    from torch.utils.data import DataLoader
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    lengths = [len(ids) for ids in features["input_ids"]]
+    sampler = LengthGroupedSampler(batch_size, lengths=lengths, generator=torch.Generator().manual_seed(seed))
+    return DataLoader(features, batch_size=_share(batch_size, processes), sampler=sampler, drop_last=True, collate_fn=collate)
+
+# %% ../nbs/lib/10_recipes.ipynb #recipes-predict
+def predict(model: Any, features: Any, collate: Any, accelerator: Any) -> dict[str, Any]:
+    """Return predictions and labels of all rows, in their order; inside, longest first, which pads least."""
+    import torch
+    from torch.utils.data import DataLoader
+
+    from course_nlp.training import evaluate_loop
+
+    order = torch.tensor([len(ids) for ids in features["input_ids"]]).argsort(descending=True, stable=True)
+    loader = accelerator.prepare(DataLoader(features.select(order.tolist()), batch_size=16, collate_fn=collate))
+    gathered = evaluate_loop(model, loader, accelerator)
+    return {name: rows[order.argsort()] for name, rows in gathered.items()}
+
+# %% ../nbs/lib/10_recipes.ipynb #recipes-score
+SAMPLE = 200  # so many test rows are scored apart as well, for tests that have no time for all of them
+
+
+def _score(task: Task, data: Any, gathered: Mapping[str, Mapping[str, Any]], tokenizer: Any, names: list[str]) -> dict[str, Any]:
+    """Return the figures of validation and test, with the baseline and those of the first test rows."""
+    out: dict[str, Any] = {}
+    for split, rows in gathered.items():
+        out[split] = {"rows": len(data[split]), "figures": task.figures(rows, data[split], tokenizer, names)}
+    first = min(SAMPLE, len(data["test"]))
+    sample = {name: rows[:first] for name, rows in gathered["test"].items()}
+    out["test"]["baseline"] = task.baseline(data["train"], data["test"], names)
+    out["test"]["sample"] = {"rows": first} | task.figures(sample, data["test"].select(range(first)), tokenizer, names)
+    return out
+
 # %% ../nbs/lib/10_recipes.ipynb #recipes-fine-tune
-SAMPLE = 200  # so many test rows are scored apart, for tests that have no time for all of them
-
-
-def fine_tune(task: Task, options: Options, model: Any, tokenizer: Any, data: Any, accelerator: Any) -> dict[str, Any]:
-    """Train `model` on the training split of `data`, score it on validation and test, and return what there is to say."""
+def fine_tune(
+    task: Task,
+    options: Options,
+    model: Any,  # from `build_model`
+    tokenizer: Any,
+    data: Mapping[str, Any],  # train, validation, test
+    accelerator: Any,
+) -> dict[str, Any]:  # labels, steps, seconds, history, and the figures of validation and test
+    """Train `model` on the training split, score it on the other two, and return what there is to say."""
     import torch
     import transformers
 
-    from course_nlp.training import decay_groups, evaluate_loop, fit_loop
+    from course_nlp.training import decay_groups, fit_loop
 
     names = task.labels(data["train"])
     collate = getattr(transformers, task.collator)(tokenizer)
+    longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
+    cut = {"train": options.max_length or task.max_length, "validation": longest, "test": longest}
     with accelerator.local_main_process_first():
-        longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
-        cut = {"train": options.max_length or task.max_length, "validation": longest, "test": longest}
         features = {split: task.encode(data[split], tokenizer, names, length) for split, length in cut.items()}
-    size = _share(options.batch_size or task.batch_size, accelerator.num_processes)
-    loaders = {s: _loader(f, collate, size, options.seed if s == "train" else None) for s, f in features.items()}
+    size, processes = options.batch_size or task.batch_size, accelerator.num_processes
+    loader = _training_loader(features["train"], collate, size, processes, options.seed)
     optimizer = torch.optim.AdamW(decay_groups(model, weight_decay=0.01), lr=options.lr or task.lr)
-    model, optimizer, *prepared = accelerator.prepare(model, optimizer, *loaders.values())
-    loaders = dict(zip(loaders, prepared, strict=True))
-    epochs = options.epochs or task.epochs
+    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     begin = time.perf_counter()
-    history = fit_loop(model, optimizer, (loaders["train"],), accelerator, epochs, max_norm=1.0, max_steps=options.max_steps)
-    seconds = time.perf_counter() - begin
+    history = fit_loop(model, optimizer, (loader,), accelerator, options.epochs or task.epochs, max_norm=1.0, max_steps=options.max_steps)
+    report = {"labels": names, "steps": len(history), "seconds": round(time.perf_counter() - begin, 1), "history": history}
     round_to_half(model)
-    report = {"labels": names, "steps": len(history), "seconds": round(seconds, 1), "history": history}
-    for split in ("validation", "test"):
-        gathered = evaluate_loop(model, loaders[split], accelerator)
-        report[split] = {"figures": task.figures(gathered, data[split], tokenizer, names), "rows": len(data[split])}
-    report["test"]["baseline"] = task.baseline(data["train"], data["test"], names)
-    first = min(SAMPLE, len(data["test"]))  # `gathered` still holds the test split
-    sample = task.figures({k: v[:first] for k, v in gathered.items()}, data["test"].select(range(first)), tokenizer, names)
-    report["test"]["sample"] = {"rows": first} | sample
-    return report
+    gathered = {split: predict(model, features[split], collate, accelerator) for split in ("validation", "test")}
+    return report | _score(task, data, gathered, tokenizer, names)
 
 # %% ../nbs/lib/10_recipes.ipynb #recipes-adapter
 def save_adapter(model: Any, folder: Path, base: str) -> None:
     """Write a PEFT adapter to `folder`, its tensors in fp16."""
     import torch
     from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().cpu().to(torch.float16).contiguous() for name, value in get_peft_model_state_dict(model).items()}
-    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    (folder / "adapter_model.safetensors").write_bytes(save(tensors, metadata={"format": "pt"}))
     config = model.peft_config["default"].to_dict() | {"base_model_name_or_path": base, "inference_mode": True}
     plain = {name: sorted(value) if isinstance(value, set) else value for name, value in config.items()}
     text = json.dumps(plain, indent=2, sort_keys=True, default=str)
@@ -358,12 +385,13 @@ def run(task: Task, options: Options) -> dict[str, Any]:  # what metrics.json ho
     """Run a recipe from start to end, in this process and any others that torchrun started."""
     chosen = connect(options, task.stand_ins)
     _check_before(options, chosen)
-    from accelerate import Accelerator
     from datasets import load_dataset
     from huggingface_hub import HfApi
     from transformers import AutoTokenizer
 
-    accelerator = Accelerator()
+    from course_nlp.training import start_accelerator
+
+    accelerator = start_accelerator()
     checkpoint, dataset = task.stand_ins if chosen.scale == "small" else task.originals
     repo = HfApi().create_repo(options.push, exist_ok=True).repo_id if options.push and accelerator.is_main_process else None
     with accelerator.local_main_process_first():

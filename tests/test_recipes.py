@@ -327,8 +327,6 @@ def test_a_shipped_adapter_reaches_what_is_recorded(name, shipped):
     """The rows are the first ones of the test split: all 120 for `ner`, a sample of 200 for `sentiment` to save time."""
     from datasets import load_dataset
 
-    from course_nlp.training import evaluate_loop
-
     task, recipe = RECIPES[name], json.loads((DATA / "adapters" / name / "recipe.json").read_text())
     folder, data = shipped("models", ADAPTERS[name]), shipped("datasets", task.stand_ins[1])
     rows = load_dataset("parquet", data_files={"test": str(data / "data" / "test-*.parquet")})["test"]
@@ -339,9 +337,8 @@ def test_a_shipped_adapter_reaches_what_is_recorded(name, shipped):
     from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding
 
     collate = {"ner": DataCollatorForTokenClassification, "sentiment": DataCollatorWithPadding}[name](tokenizer)
-    accelerator = Accelerator(cpu=True)
-    loader = accelerator.prepare(torch.utils.data.DataLoader(features, batch_size=16, collate_fn=collate))
-    reached = task.figures(evaluate_loop(model, loader, accelerator), rows, tokenizer, recipe["labels"])
+    gathered = recipes.predict(model, features, collate, Accelerator(cpu=True))
+    reached = task.figures(gathered, rows, tokenizer, recipe["labels"])
     (figure, recorded), = recipe["figures"].items()
     assert reached[figure] == pytest.approx(recipe["sample"][figure], abs=0.005)
     if len(rows) == recipe["rows"]:

@@ -263,6 +263,15 @@ def stderr(text):
     return new_output("stream", name="stderr", text=text)
 
 
+REPORT = """
+[transformers] \x1b[1mBertForTokenClassification LOAD REPORT\x1b[0m from: course/minilm-l6
+Key               | Status  |
+------------------+---------+-
+classifier.weight | MISSING |
+
+Notes:
+- MISSING:\tthose params were newly initialized because missing from the checkpoint.
+"""
 BOOM = new_output("error", ename="KeyError", evalue="'x'", traceback=["KeyError: 'x'"])
 
 
@@ -279,6 +288,8 @@ BOOM = new_output("error", ename="KeyError", evalue="'x'", traceback=["KeyError:
         (cell_with(new_output("stream", name="stdout", text="see /opt/hidden")), "a path of this machine"),
         (cell_with(stderr("UserWarning: deprecated\n")), "on standard error: UserWarning: deprecated"),
         (cell_with(stderr("\rMap: 10%|# | 1/10 [00:00<00:09, 1.0 it/s]\rboom\n")), "on standard error: boom"),
+        (cell_with(stderr(REPORT + "[transformers] `x` is deprecated")), "on standard error: [transformers] `x` is deprecated"),
+        (cell_with(stderr("x.py:3: FutureWarning: soon\n" + REPORT)), "on standard error: x.py:3: FutureWarning: soon"),
         (cell_with(BOOM), "KeyError, and the cell is not tagged"),
     ],
 )
@@ -295,6 +306,7 @@ def test_check_outputs_finds(nb, words):
         cell_with(result("/opt/hidden", "image/png")),
         cell_with(stderr("Generating train split: 400 examples [00:00, 5120.33 examples/s]\n\x1b[A")),
         cell_with(stderr("100%|##########| 3/3 [01:02:03<00:00,  2.31s/it]")),
+        cell_with(stderr(REPORT)),
         cell_with(BOOM, tags=["raises-exception"]),
     ],
 )

@@ -30,7 +30,7 @@ from transformers import (
 )
 
 from course_nlp import training
-from course_nlp.training import decay_groups, evaluate_loop, fit_loop, planned_steps, predictions_and_labels, safe_args, target_count
+from course_nlp.training import decay_groups, evaluate_loop, fit_loop, planned_steps, predictions_and_labels, safe_args, start_accelerator, target_count
 
 
 @pytest.fixture(autouse=True)
@@ -184,7 +184,7 @@ def test_accumulation_equals_the_whole_batch_although_rows_differ_in_length(acce
 
 
 @given(counts=st.lists(st.integers(1, 9), min_size=2, max_size=6))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 def test_the_gradient_of_parts_is_that_of_the_whole(counts):
     model, rows = tiny(), sentences(counts)
     model.zero_grad()
@@ -498,15 +498,27 @@ def test_safe_args_names_what_is_wrong():
 
 # --- several processes
 
+
+def test_processes_that_do_not_work_together_are_refused(monkeypatch):
+    """A plain Accelerator() under torchrun on a CPU trains once per process; the count tells."""
+    asked = {}
+    monkeypatch.setattr(training, "Accelerator", lambda **kw: asked.update(kw) or SimpleNamespace(num_processes=1))
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert start_accelerator().num_processes == 1 and asked == {}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RuntimeError, match=r"torchrun started 2 processes, but Accelerate sees 1; .* start_accelerator\(\)"):
+        start_accelerator()
+    assert asked == {"cpu": True}
+
+
 SCRIPT = """
 import json, os, sys
 import torch
-from accelerate import Accelerator
 torch.set_num_threads(1)
 import test_training as t
-from course_nlp.training import evaluate_loop, safe_args
+from course_nlp.training import evaluate_loop, safe_args, start_accelerator
 
-accelerator = Accelerator(cpu=True)
+accelerator = start_accelerator()
 ranks = accelerator.num_processes
 
 def logits(model, batch):

@@ -2,7 +2,7 @@
 
 import re
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import get_hf_file_metadata
 
 from course_nlp.hub import SORT_KEYS, as_list, byte_range, infer_task, parse_card
-from course_nlp.hub_store import HubError
+from course_nlp.hub_store import HubError, LfsPointer
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_one_commit_adds_deletes_and_copies(ada, repo, cache):
         assert file.read() == b"weights"
     newest = ada.list_repo_commits(repo)[0]
     assert (newest.title, newest.message, newest.authors) == ("All at once", "with a body", ["ada"])
-    assert abs((newest.created_at - datetime.now(timezone.utc)).total_seconds()) < 60
+    assert abs((newest.created_at - datetime.now(UTC)).total_seconds()) < 60
 
 
 def test_delete_file_and_folder(ada, repo):
@@ -364,8 +364,19 @@ def test_ranges(ada, repo, send, path):
     assert get("bytes=10-").status == 416 and get("bytes=10-").headers["Content-Range"].endswith("*/10")
     whole = send("GET", f"/{repo}/resolve/main/{path}")
     assert (whole.status, whole.body, whole.headers["Accept-Ranges"]) == (200, b"0123456789", "bytes")
-    head = send("HEAD", f"/{repo}/raw/main/{path}")
+    head = send("HEAD", f"/{repo}/resolve/main/{path}")
     assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", "10")
+
+
+def test_raw_shows_what_git_holds(ada, repo, send):
+    put(ada, repo, "w.bin", b"0123456789")
+    put(ada, repo, "t.txt", b"text")
+    pointer = send("GET", f"/{repo}/raw/main/w.bin")
+    assert LfsPointer.parse(pointer.body).size == 10 and "ETag" in pointer.headers
+    assert send("HEAD", f"/{repo}/raw/main/w.bin").headers["Content-Length"] == str(len(pointer.body))
+    assert send("GET", f"/{repo}/raw/main/t.txt").body == b"text"
+    put(ada, repo, "folder/x.txt", b"x")
+    assert send("GET", f"/{repo}/raw/main/folder").status == send("HEAD", f"/{repo}/resolve/main/folder").status == 404
 
 
 def test_byte_range_of_nothing():

@@ -35,7 +35,7 @@ BODIES = {
 def fill(path: str, repo: str, revision: str = "main") -> str:
     """Put a repository and the rest into the pattern of a path."""
     for pattern, value in {r"\{kind:\w+\}": "models", r"\{prefix:\w+\}": "", r"\{repo:\w+\}": repo,
-                           r"\{revision:\w+\}": revision,
+                           r"\{revision:\w+\}": revision, r"\{view:\w+\}": "resolve",
                            r"\{path:\w+\}": "folder" if "/tree/" in path else "config.json"}.items():  # fmt: skip
         path = re.sub(pattern, value, path)
     return path

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hub_checks import fsck
 from hypothesis import given
 from hypothesis import strategies as st
-from hub_checks import fsck
 
 from course_nlp import hub_store
 from course_nlp.hub_store import (
