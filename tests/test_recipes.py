@@ -171,6 +171,20 @@ def test_the_sentiment_recipe_runs_and_max_steps_stops_it(world, tmp_path):
     assert list(report["test"]["figures"]) == ["accuracy"] and 0 < report["test"]["baseline"]["accuracy"] < 1
 
 
+def test_scale_small_runs_on_the_stand_ins_and_its_own_hub(borrowed_cache, tmp_path):
+    from course_nlp.hub_store import Store
+
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "ACCELERATE_"))} | {"OMP_NUM_THREADS": "1"}
+    arguments = ("ner", "--max-steps", 3, "--output-dir", tmp_path / "out", "--push", "my-ner")
+    done = program(clean | {"COURSE_NLP_SCALE": "small"}, *arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (report["scale"], report["checkpoint"], report["steps"]) == ("small", *NER.stand_ins[:1], 3)
+    assert report["history"][-1]["loss"] < report["history"][0]["loss"]
+    assert 0.2 < report["test"]["baseline"]["entity F1"] < 0.4 and report["test"]["rows"] == 120
+    assert "metrics.json" in {entry.path for entry in Store(borrowed_cache / "hub").tree("models", "student/my-ner")}
+
+
 def test_bad_command_lines_are_refused_with_a_reason(tmp_path):
     for arguments, message in [
         (["ner", "--rank", "0"], "rank must be 1 or more, got 0"),

@@ -527,6 +527,8 @@ def logits(model, batch):
 model, out = t.tiny(), {"ranks": ranks}
 rows = evaluate_loop(model, accelerator.prepare(t.loader(t.RAGGED, 2)), accelerator, logits)
 naive = [accelerator.gather(b["labels"].sum(1)).numel() for b in accelerator.prepare(t.loader(t.RAGGED, 2))]
+stream = evaluate_loop(model, accelerator.prepare(t.loader(t.Stream(), 2)), accelerator)
+out |= {"stream": stream["labels"].tolist()}
 out |= {"eval": [list(rows["labels"].shape), rows["labels"].tolist(), rows["logits"].double().tolist()], "naive": sum(naive)}
 
 history = t.fit(model, (t.loader(t.RAGGED[:12], 4 // ranks), t.loader(t.RAGGED, 3)), accelerator, accum=2, max_norm=1.0,
@@ -575,6 +577,13 @@ def test_slip_c02_two_processes_count_each_example_once(runs):
         assert rank["eval"][:2] == [shape, labels] and shape == [13, 9]
         scored = torch.tensor(labels) != -100  # what a model says of filler depends on how much of it there is
         assert torch.allclose(torch.tensor(rank["eval"][2])[scored], torch.tensor(logits)[scored], atol=1e-6)
+
+
+def test_a_stream_is_counted_once_as_well(runs):
+    (one,), two = runs["one"], runs["two"]
+    assert one["stream"] == pad(RAGGED)["labels"].tolist()
+    for rank in two:
+        assert rank["stream"] == one["stream"]
 
 
 def test_two_processes_train_as_one(runs):
