@@ -177,6 +177,8 @@ def lesson(
     """
     found = find_lesson(id)
     chosen = settings(id)
+    # tqdm asks for widgets, names a path of this machine when there are none, and draws a bar of text all the same
+    warnings.filterwarnings("ignore", message="IProgress not found")
     if chosen.scale == "full":
         _use_real_hub()
     activate(chosen)

@@ -30,7 +30,7 @@ def show_tags(
         if len(row) != len(words):
             raise ValueError(f"tags[{i}] must have one entry for each of the {len(words)} words, got {len(row)}")
     blocks: list[list[str]] = []
-    used = width
+    used = width  # as if the line were full: the first column opens a block
     for cells in zip(words, *tags, strict=True):
         texts = [str(cell) for cell in cells]
         room = max(_columns(text) for text in texts) + 1
@@ -226,7 +226,7 @@ def token_entities(
 ) -> list[dict[str, Any]]:  # entity, score (0 to 1), index (position of the token), word (the token), start, end
     """Return the tokens whose best label is not "O", each with its probability and its place in the text.
 
-    Equal to the token-classification pipeline with `aggregation_strategy="none"`.
+    Labels, scores and places equal those of the token-classification pipeline with `aggregation_strategy="none"`.
     """
     if not getattr(encoding, "encodings", None):
         raise TypeError(f"encoding must come from a fast tokenizer, got {type(encoding).__name__}; only that has the offsets")

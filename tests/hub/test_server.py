@@ -92,21 +92,18 @@ def test_only_the_loopback_address_listens(server):
     assert "host" not in start.__annotations__ and "host" not in HubServer.__init__.__annotations__
 
 
-def test_small_answers_are_not_held_back(ada):
-    """Without TCP_NODELAY each one takes 40 ms."""
-    with listen(0) as listening:
-        assert listening.proto == socket.IPPROTO_TCP  # what asyncio looks at before it sets TCP_NODELAY
-    medians = []
-    for _ in range(10):  # a busy machine may spoil a round, but holding back would spoil every one
-        seconds = []
-        for _ in range(20):
-            began = time.perf_counter()
-            ada.whoami()
-            seconds.append(time.perf_counter() - began)
-        medians.append(statistics.median(seconds))
-        if medians[-1] < 0.010:
-            return
-    pytest.fail(f"median seconds of 20 calls, ten times: {medians}")
+def test_small_answers_are_not_held_back(ada, server):
+    """Without TCP_NODELAY each one takes 40 ms, on the quietest machine."""
+    seconds = []
+    for _ in range(60):
+        began = time.perf_counter()
+        ada.whoami()
+        seconds.append(time.perf_counter() - began)
+    for connection in server._server.server_state.connections:
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    fastest = statistics.median(sorted(seconds)[:20])  # of the 20 calls that other work on this machine disturbed least
+    assert fastest < 0.010, sorted(seconds)
 
 
 CHILD = """
