@@ -619,10 +619,10 @@ def run_lessons(
 def headline(
     figures: Mapping[str, Any],  # name -> {"value": ..., "baseline": ...}, as `record` stores them
 ) -> str:
-    """Return the first figure in a few words, or an empty string if the lesson records none."""
+    """Return in a few words the first figure that has a baseline, else the first; an empty string if there is none."""
     if not figures:
         return ""
-    name, figure = next(iter(figures.items()))
+    name, figure = next(((n, f) for n, f in figures.items() if f.get("baseline") is not None), next(iter(figures.items())))
     baseline = figure.get("baseline")
     return f"{name} {figure['value']:.3g}" + (f" (baseline {baseline:.3g})" if baseline is not None else "")
 
