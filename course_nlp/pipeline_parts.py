@@ -108,8 +108,8 @@ def _logits(texts: list[str], model: Any, tokenizer: Any, truncation: bool) -> A
 # %% ../nbs/02_using_transformers/02_behind_the_pipeline.ipynb #parts-checks
 def _checked(texts: Any, model: Any, tokenizer: Any, counts: Mapping[str, Any]) -> list[str]:
     """Return the texts as a list, or raise an error that names the argument that is wrong."""
-    for name, part in (("model", model), ("tokenizer", tokenizer)):
-        if isinstance(part, str) or not hasattr(part, "modules" if name == "model" else "pad_token"):
+    for name, part, needs in (("model", model, ("modules", "config")), ("tokenizer", tokenizer, ("pad_token",))):
+        if not all(hasattr(part, need) for need in needs):
             raise TypeError(f"{name} must be loaded, got {type(part).__name__} {part!r:.60}; call from_pretrained first")
     for name, count in counts.items():
         if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):

@@ -393,6 +393,8 @@ def test_model_and_tokenizer_must_be_loaded(model, tokenizer):
         classify("bad", model, "course/x")
     with pytest.raises(TypeError, match="^model must be loaded, got BertTokenizer"):
         classify("bad", tokenizer, model)  # swapped
+    with pytest.raises(TypeError, match="^model must be loaded, got Linear"):
+        classify("bad", torch.nn.Linear(2, 2), tokenizer)
 
 
 @pytest.mark.parametrize("auto", [AutoModel, AutoModelForTokenClassification, AutoModelForQuestionAnswering])

@@ -36,14 +36,22 @@ def wheel(tmp_path_factory):
     return next(target.glob("*.whl"))
 
 
+def find_python312():
+    """Return a Python 3.12 that can make environments, or None; a pyenv keeps its own off the path."""
+    kept = sorted(Path(os.environ.get("PYENV_ROOT", "/nowhere")).glob("versions/3.12*/bin/python3.12"))
+    for found in (shutil.which("python3.12"), *kept):
+        if found and subprocess.run([found, "-c", "import ensurepip"], capture_output=True).returncode == 0:
+            return found
+    return None
+
+
 @pytest.fixture(scope="module")
 def python312(wheel, tmp_path_factory):
     """Return the interpreter of a Python 3.12 environment with the wheel's base install."""
-    found = shutil.which("python3.12")
-    works = found and subprocess.run([found, "-c", "import ensurepip"], capture_output=True).returncode == 0
-    if not works and os.environ.get("CI"):
+    found = find_python312()
+    if found is None and os.environ.get("CI"):
         pytest.fail("python3.12 is needed in CI")
-    if not works:
+    if found is None:
         pytest.skip("no python3.12 on this machine")
     folder = tmp_path_factory.mktemp("py312") / "venv"
     run(found, "-m", "venv", folder)

@@ -16,7 +16,7 @@ EXTRAS = {"course", "dev"}
 HEAD = """\
 # The versions this course was tested with, written by tools/write_constraints.py. `make` installs from them.
 # pyproject.toml says which ranges are allowed; this file says which versions are known to work together.
-# A plain `pip install course-nlp[course]` does not read it. torch: machines with a GPU may take another build
+# A plain `pip install ".[course]"` does not read it. torch: machines with a GPU may take another build
 # of the same version.
 """
 

@@ -438,7 +438,7 @@ def test_a_bad_commit_is_400_and_changes_nothing(send, ada, repo, lines):
     assert ada.model_info(repo).sha == head
 
 
-def test_bad_helpers_arguments():
+def test_odd_cards_are_errors_or_empty_lists():
     with pytest.raises(ValueError, match="YAML"):
         parse_card("---\na: [\n---\n")
     assert as_list({"a": 1}) == [] and as_list(["a", {"b": 1}, 2]) == ["a", "2"]

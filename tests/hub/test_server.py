@@ -18,7 +18,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from course_nlp import hub
-from course_nlp.hub import HubServer, link_into_cache, listen, serve, start
+from course_nlp.hub import HubServer, link_into_cache, serve, start
 
 
 def reachable(port: int) -> bool:
