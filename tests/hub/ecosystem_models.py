@@ -42,8 +42,10 @@ assert 0 < pipeline("sentiment-analysis", model="ada/tiny")("a good film")[0]["s
 model.config.push_to_hub("parts", private=True)
 assert AutoConfig.from_pretrained("ada/parts").hidden_size == 16
 model.config.hidden_dropout_prob = 0.25
-model.config.push_to_hub("parts", revision="other", commit_message="Other") if api.create_branch("ada/parts", branch="other") else None
-AutoConfig.from_pretrained("ada/parts", revision="main")
+api.create_branch("ada/parts", branch="other")
+model.config.push_to_hub("parts", revision="other", commit_message="Other")
+dropout = {name: AutoConfig.from_pretrained("ada/parts", revision=name).hidden_dropout_prob for name in ("main", "other")}
+assert dropout == {"main": 0.1, "other": 0.25}
 proposal = model.push_to_hub("ada/tiny", create_pr=True)
 assert AutoConfig.from_pretrained("ada/tiny", revision=proposal.pr_revision).hidden_dropout_prob == 0.25
 
