@@ -30,7 +30,16 @@ from transformers import (
 )
 
 from course_nlp import training
-from course_nlp.training import decay_groups, evaluate_loop, fit_loop, planned_steps, predictions_and_labels, safe_args, start_accelerator, target_count
+from course_nlp.training import (
+    decay_groups,
+    evaluate_loop,
+    fit_loop,
+    planned_steps,
+    predictions_and_labels,
+    safe_args,
+    start_accelerator,
+    target_count,
+)
 
 
 @pytest.fixture(autouse=True)
