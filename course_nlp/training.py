@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -272,7 +273,9 @@ def evaluate_loop(
     return {name: _stack(values, _pad_for(name, pad_index)) for name, values in parts.items()}
 
 # %% ../nbs/lib/09_training.ipynb #training-check-fit
-def _check_fit(loaders: Sequence[DataLoader], accelerator: Accelerator, max_norm: float | None, on_eval: Any, eval_steps: int | None) -> None:
+def _check_fit(
+    loaders: Sequence[DataLoader], accelerator: Accelerator, max_norm: float | None, on_eval: Any, eval_steps: int | None
+) -> None:
     """Raise an error for arguments of `fit_loop` that would fail late or train something else than was asked for."""
     if not isinstance(loaders, (tuple, list)) or not 1 <= len(loaders) <= 2:
         raise TypeError(f"loaders must be (train,) or (train, evaluation), got {loaders!r:.80}")
@@ -380,7 +383,8 @@ def fit_loop(
     model, optimizer, train, *rest = accelerator.prepare(model, optimizer, *loaders)
     total = planned_steps(train, epochs, accum=accum, max_steps=max_steps)
     schedule = _make_schedule(scheduler, optimizer, warmup_steps, total)
-    evaluate = on_eval and (lambda: dict(on_eval(evaluate_loop(model, rest[0], accelerator, eval_fn, pad_index=pad_index, progress=progress))))
+    gather = partial(evaluate_loop, model, *rest, accelerator, eval_fn, pad_index=pad_index, progress=progress)
+    evaluate = on_eval and (lambda: dict(on_eval(gather())))
     fit = _Fit(model, optimizer, schedule, accelerator, max_norm, loss_fn, count_fn, evaluate)
     optimizer.zero_grad()  # gradients that an earlier cell left behind are no part of this training
     _run(fit, train, epochs, accum, total, eval_steps, progress and accelerator.is_main_process)
