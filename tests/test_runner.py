@@ -222,8 +222,10 @@ def test_plain_lines_elsewhere(capsys):
     assert capsys.readouterr().out == "01.01 First [x]: started\n01.01 First [x]: passed after 1.3 s\n"
 
 
+# a job started in the background of a script ignores interrupts, and so would all its children: put the default back
 DRIVER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from course_nlp.runner import LessonRun, _run_folder, execute, lesson_environment, stage
 from course_nlp.scale import Settings
