@@ -25,7 +25,7 @@ run: $(COURSE)  ## run lessons and print time, memory and result (LESSONS="02.02
 
 test: $(DEV)  ## run the tests and every lesson, warnings being errors
 	$(BIN)/course-nlp prepare
-	$(ONE_THREAD) $(BIN)/python -m pytest tests --ignore=tests/benchmarks -m "not campaign" -n 2 --dist worksteal
+	$(ONE_THREAD) $(BIN)/python -m pytest tests --ignore=tests/benchmarks -m "not campaign" -n 2 --dist loadfile
 	$(BIN)/course-nlp run --strict
 
 docs: $(DEV)  ## build the site into _docs/ and README.md
