@@ -41,6 +41,7 @@ def clone(tmp_path, monkeypatch):
     monkeypatch.chdir(root)
     yield root
     manifest.lessons.cache_clear()
+    manifest.chapters.cache_clear()
 
 
 @pytest.fixture

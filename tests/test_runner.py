@@ -24,6 +24,7 @@ def clone(tmp_path_factory):
     with pytest.MonkeyPatch.context() as monkeypatch:
         yield pretend_clone(tmp_path_factory.mktemp("clone"), monkeypatch)
     manifest.lessons.cache_clear()
+    manifest.chapters.cache_clear()
 
 
 @pytest.fixture(scope="module")

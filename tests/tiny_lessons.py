@@ -44,7 +44,7 @@ def pretend_clone(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a clone with tiny lessons and let the manifest name them."""
     data = root / "course_nlp" / "data"
     data.mkdir(parents=True)
-    lines = []
+    lines = ['[chapters]\n"01" = "Tiny"\n']
     for number, (id, cells) in enumerate(LESSONS.items()):
         path = root / "nbs" / "01_tiny" / f"{number}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +57,7 @@ def pretend_clone(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COURSE_NLP_SETTINGS", str(root / "settings.ini"))
     monkeypatch.setattr(manifest, "DATA", data)
     manifest.lessons.cache_clear()
+    manifest.chapters.cache_clear()
     monkeypatch.setenv("COURSE_NLP_CACHE", str(root / "cache"))
     monkeypatch.setenv("MPLBACKEND", "agg")
     return root
