@@ -196,7 +196,7 @@ def connect(options: Options, stand_ins: Sequence[str]) -> Settings:
     activate(chosen)
     if chosen.scale == "small":
         # the switch first: building a data set imports `datasets`, which must find it set
-        start._use_local_hub(replace(chosen, hub_port=0 if local_rank else chosen.hub_port))
+        start.use_local_hub(replace(chosen, hub_port=0 if local_rank else chosen.hub_port))
         catalog.prepare((), repos=stand_ins)
     import torch
     from datasets import config, disable_progress_bars
