@@ -1,10 +1,12 @@
 # Each target creates or reuses .venv, installs what it needs from constraints.txt, and does its job.
 #   make lab LESSON=07.02        make run LESSONS="02.02 07.02"        make test PYTHON=python3.12
+#   make test CONSTRAINTS=/dev/null      takes the newest versions that pyproject.toml admits
 # pip is used as it is set up on this machine (index, mirror, cache, certificates): nothing here overrides it.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+CONSTRAINTS ?= constraints.txt
 LESSON ?=
 LESSONS ?=
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -57,10 +59,10 @@ $(BIN)/python:
 
 $(COURSE): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the lessons need into $(VENV): once, a few minutes, about 2 GB with torch"
-	$(BIN)/python -m pip install -c constraints.txt -e '.[course]'
+	$(BIN)/python -m pip install -c $(CONSTRAINTS) -e '.[course]'
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the lessons, the tests and the site need into $(VENV): once, a few minutes"
-	$(BIN)/python -m pip install -c constraints.txt -e '.[course,dev]'
+	$(BIN)/python -m pip install -c $(CONSTRAINTS) -e '.[course,dev]'
 	@touch $(COURSE) $@
