@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -41,7 +42,7 @@ def _entry(id: str, raw: dict, wheels: dict[str, Wheel]) -> Entry:
     name = raw.pop("wheel", None)
     if name is not None and name not in wheels:
         raise ValueError(f"catalog.toml, {id}: wheel {name!r} is not listed under [wheels]")
-    lists = {k: tuple(raw.pop(k, ())) for k in ("stands_for", "needs")}
+    lists: dict[str, Any] = {k: tuple(raw.pop(k, ())) for k in ("stands_for", "needs")}
     try:
         return Entry(id=id, wheel=wheels.get(name) if name else None, **lists, **raw)
     except TypeError as error:

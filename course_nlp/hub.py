@@ -37,7 +37,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote
 
 import uvicorn
@@ -151,11 +151,11 @@ def read_metadata(repo: Path, commit: str) -> dict:
     wanted = [blobs[name] for name in ("README.md", "config.json") if name in blobs]
     contents = read_blobs(repo, wanted) if wanted else {}
     try:
-        card = parse_card(contents.get(blobs.get("README.md"), b"").decode("utf8", "replace"))
+        card = parse_card(contents.get(blobs.get("README.md", ""), b"").decode("utf8", "replace"))
     except ValueError as error:
         log.debug("%s: %s", repo.name, error)
         card = {}
-    config = read_json(contents.get(blobs.get("config.json"), b"{}"))
+    config = read_json(contents.get(blobs.get("config.json", ""), b"{}"))
     library = card.get("library_name") or next((lib for name, lib in LIBRARY_OF_FILE.items() if name in blobs), None)
     library = library or ("transformers" if "model_type" in config else None)
     task = card.get("pipeline_tag") or infer_task(config)
@@ -533,7 +533,9 @@ def decode_base64(text: str) -> bytes:
 # %% ../nbs/lib/03_hub.ipynb #hub-commit
 def parse_commit(call: Call) -> tuple[dict, dict[str, bytes | LfsPointer], list[str]]:
     """Return header, added files and deleted paths of a commit that came as JSON lines."""
-    header, adds, deletes = None, {}, []
+    header: dict | None = None
+    adds: dict[str, bytes | LfsPointer] = {}
+    deletes: list[str] = []
     for line in call.body.splitlines():
         try:
             item = json.loads(line)
@@ -605,7 +607,7 @@ def super_squash(call: Call) -> dict:
     """Replace the history of a branch by one commit."""
     message = field(call.json(), "message", str, "Squash the history")
     branch = call.params["revision"]
-    return {"commitOid": call.hub.store.squash(call.kind, call.repo_id, branch, message=message, author=call.user)}
+    return {"commitOid": call.hub.store.squash(call.kind, call.repo_id, branch, message=message, author=call.user or "")}
 
 # %% ../nbs/lib/03_hub.ipynb #hub-lfs
 def lfs_batch(call: Call) -> Response:
@@ -687,7 +689,7 @@ def send_file(call: Call) -> Response:
         entry = replace(entry, lfs=None, size=entry.pointer_size or entry.size)
     headers = {"X-Repo-Commit": sha, "ETag": f'"{entry.oid}"', "Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"}
     if entry.lfs:
-        path, etag = store.content(kind, repo_id, entry), f'"{entry.lfs.oid}"'
+        path, etag = cast(Path, store.content(kind, repo_id, entry)), f'"{entry.lfs.oid}"'
         headers |= {"ETag": etag, "X-Linked-Etag": etag, "X-Linked-Size": str(entry.size)}
         if call.method == "HEAD" and call.hub.hf_cache:
             link_into_cache(call.hub.hf_cache, kind, repo_id, path)
@@ -696,7 +698,7 @@ def send_file(call: Call) -> Response:
     media = "text/plain; charset=utf-8" if guess.startswith("text/") else "application/octet-stream"
     if call.method == "HEAD" and entry.is_file:
         return Response(b"", 200, headers | {"Content-Length": str(entry.size)}, media)
-    content = store.content(kind, repo_id, entry)
+    content = cast(bytes, store.content(kind, repo_id, entry))
     part = byte_range(call.headers.get("range", ""), len(content))
     if part is None:
         return Response(content, 200, headers, media)
@@ -756,7 +758,7 @@ class Part(Convertor[str]):
     """A percent-encoded piece of a URL path, cut by its own pattern before it is decoded."""
 
     def __init__(self, regex: str):
-        self.regex = regex
+        self.regex = regex  # type: ignore[misc]  # Starlette declares it for the class, and each of these has its own
 
     def convert(self, value: str) -> str:
         """Return the piece decoded."""

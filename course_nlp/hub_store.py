@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -157,7 +158,7 @@ class LfsPointer:
     oid: str  # SHA-256 of the content, 64 hexadecimal digits
     size: int  # bytes
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.oid, str) or not SHA256.fullmatch(self.oid):
             raise BadInput(f"oid={self.oid!r} is not valid; give the SHA-256 as 64 hexadecimal digits in lower case")
         if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 0:
@@ -437,7 +438,7 @@ def commit_stream(
 def write_commit(
     repo: Path,  # folder of a bare repository
     parent: str | None = None,  # SHA-1, or None for a first commit
-    **parts: object,  # as for commit_stream
+    **parts: Any,  # as for commit_stream
 ) -> tuple[str, str, bool]:
     """Write a commit that no branch holds yet; return its SHA-1, the private ref that protects it, and if it changes anything."""
     ref = f"refs/hub/{uuid.uuid4().hex}"
@@ -552,7 +553,7 @@ class Repositories:
             details = self.details(kind, repo_id) | {"private": private}
             self._write(self.require(kind, repo_id) / "hub.json", json.dumps(details))
 
-    def _build(self, target: Path, *, private: bool, sdk: str | None, **parts: object) -> str:
+    def _build(self, target: Path, *, private: bool, sdk: str | None, **parts: Any) -> str:
         """Build a repository with one commit aside and rename it to `target`; the caller holds its lock."""
         folder = self.root / "tmp" / f"repo-{uuid.uuid4().hex}"
         try:
@@ -760,7 +761,9 @@ class Store(Reader):
             raise HubError(412, f"A commit has happened since {parent}. Please refresh and try again.")
         return head
 
-    def _commit_on(self, repo: Path, head: str, adds, deletes, message: str, author: str) -> tuple[str, str, bool]:
+    def _commit_on(
+        self, repo: Path, head: str, adds: Mapping[str, Content], deletes: Iterable[str], message: str, author: str
+    ) -> tuple[str, str, bool]:
         """Write a commit on top of `head`, as `write_commit` does; the caller holds the lock."""
         deletes, contents, large = list(deletes), *self._contents(adds)
         known = {entry.path: entry.oid for entry in read_entries(repo, head)} if deletes or large else {}
@@ -769,7 +772,7 @@ class Store(Reader):
         if large:
             old = known.get(".gitattributes")
             contents |= self._attributes(contents, large, read_blobs(repo, [old])[old] if old else b"")
-        parts = {"message": message, "author": author, "when": int(time.time())}
+        parts: dict[str, Any] = {"message": message, "author": author, "when": int(time.time())}
         return write_commit(repo, head, adds=contents, deletes=deletes, **parts)
 
     def _attributes(self, contents: Mapping[str, bytes], large: list[str], old: bytes) -> dict[str, bytes]:
@@ -782,7 +785,7 @@ class Store(Reader):
         """Move large files to large file storage; return what git itself is to hold, and which paths are large."""
         stored = {path: self._stored(check_path(path), content) for path, content in files.items()}
         large = [path for path, content in stored.items() if isinstance(content, LfsPointer)]
-        return stored | {path: stored[path].text() for path in large}, large
+        return {path: c.text() if isinstance(c, LfsPointer) else c for path, c in stored.items()}, large
 
     def _stored(self, path: str, content: Content) -> bytes | LfsPointer:
         """Return the content of a small file, or the pointer of a large one that is now in storage."""
@@ -844,7 +847,7 @@ class Store(Reader):
             raise BadInput(f"files={files!r} is not valid; give at least one path with its content")
         contents, large = self._contents({".gitattributes": ATTRIBUTES.encode()} | dict(files))
         contents |= self._attributes(contents, large, b"")
-        parts = {"adds": contents, "message": message, "author": author, "when": SEED_TIME}
+        parts: dict[str, Any] = {"adds": contents, "message": message, "author": author, "when": SEED_TIME}
         with self.lock(kind, repo_id) as repo:
             if not repo.is_dir():
                 return self._build(repo, private=False, sdk=None, **parts)

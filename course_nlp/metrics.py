@@ -81,7 +81,9 @@ def _count_entities(
     pred: Sequence[Sequence[str]],  # the same sentences, as a model tags them
 ) -> tuple[Counter[str], Counter[str], Counter[str]]:  # entities per type: right, predicted, true
     """Count the entities of each type, sentence by sentence, so that none reaches over a sentence's end."""
-    right, predicted, expected = Counter(), Counter(), Counter()
+    right: Counter[str] = Counter()
+    predicted: Counter[str] = Counter()
+    expected: Counter[str] = Counter()
     for i, (true_tags, pred_tags) in enumerate(zip(true, pred, strict=True)):
         gold, guess = _spans(true_tags, f"true[{i}]"), _spans(pred_tags, f"pred[{i}]")
         _check_same_length(f"true[{i}]", true_tags, f"pred[{i}]", pred_tags, "tags")

@@ -143,7 +143,8 @@ def classify(
     texts = _checked(texts, model, tokenizer, {"top_k": top_k, "batch_size": batch_size})
     order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # longest first: if memory is short, it shows at once
     size = batch_size or len(texts) or 1
-    names, results = model.config.id2label, [None] * len(texts)
+    names = model.config.id2label
+    results: list[Any] = [None] * len(texts)
     with evaluating(model), torch.no_grad():
         for rows in (order[start : start + size] for start in range(0, len(order), size)):
             scores = _scores(_logits([texts[i] for i in rows], model, tokenizer, truncation), model.config)

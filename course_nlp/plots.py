@@ -407,7 +407,7 @@ def _box(
     """Draw a box with its text; `name` is kept as the patch's gid, so that a test or an SVG can find it."""
     from matplotlib.patches import Rectangle
 
-    look = {"facecolor": FAINT, "edgecolor": "white", "linewidth": 1.0} | options
+    look: dict[str, Any] = {"facecolor": FAINT, "edgecolor": "white", "linewidth": 1.0} | options
     ax.add_patch(Rectangle((x, y), width, height, gid=name or None, clip_on=False, **look))
     if text:
         _write(ax, x + width / 2, y + height / 2, text)
@@ -594,7 +594,7 @@ def _squares(ax: "Axes", values: "ndarray", edges: "ndarray", height: float) -> 
         for r in range(values.shape[0])
         for c in range(values.shape[1])
     ]
-    look = {"cmap": ListedColormap([EMPTY["facecolor"], FILLED["facecolor"]]), "linewidth": 0.8, "clip_on": False}
+    look: dict[str, Any] = {"cmap": ListedColormap([EMPTY["facecolor"], FILLED["facecolor"]]), "linewidth": 0.8, "clip_on": False}
     squares = PatchCollection(patches, edgecolors=[FILLED["edgecolor"] if v else LINE for v in values.flat], **look)
     squares.set_array(values.ravel())
     squares.set_clim(0, 1)
@@ -615,7 +615,7 @@ def _grid_axes(ax: "Axes", xs: "ndarray", feet: list[str], turn: bool) -> None:
     ax.spines[:].set_visible(False)
 
 # %% ../nbs/lib/07_plots.ipynb #plots-tokens-below
-def _below(ax: "Axes", spots: list[tuple[float, float, float]], groups: list, texts: list[str] | None) -> None:
+def _below(ax: "Axes", spots: Sequence[tuple[float, float, float]], groups: list, texts: list[str] | None) -> None:
     """Write under each box its text, or, without texts, a bracket under each run of one group with the group's name."""
     if texts is not None:
         for (x, y, width), text in zip(spots, texts, strict=True):
@@ -791,7 +791,7 @@ def _units(word_ids: list, words: int) -> list[tuple[int | None, list[int]]]:
         else:
             units += [(skipped, []) for skipped in range(last + 1, word)] + [(word, [i])]
             last = word
-    tail = [(skipped, []) for skipped in range(last + 1, words)]
+    tail: list[tuple[int | None, list[int]]] = [(skipped, []) for skipped in range(last + 1, words)]
     while units and units[-1][0] is None and tail and units[-1][1] and units[-1][1][0] > 0:
         tail.append(units.pop())  # words cut off by truncation stand before the closing special token
     return units + tail
@@ -1035,7 +1035,7 @@ def _white_lines(ax: "Axes", size: int) -> None:
 def _name_columns(ax: "Axes", names: list[str], width: float) -> None:
     """Write names under columns that are `width` points wide; slanted if they would touch."""
     wide = max(text_width(name, 9) for name in names) > width - 4
-    look = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if wide else {}
+    look: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if wide else {}
     ax.set_xticks(range(len(names)), names, **look)
 
 
@@ -1136,7 +1136,7 @@ def _step_axis(ax: "Axes", steps: "ndarray") -> None:
     if steps.min() == steps.max():
         ax.set_xticks([steps[0]])
     elif (steps == steps.round()).all():
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
 
 # %% ../nbs/lib/07_plots.ipynb #plots-curves
 @style()
@@ -1154,12 +1154,13 @@ def loss_curves(
 
     lines = _series(series, log)
     ax = _chart(ax, title, 3.2)
-    ends = []
+    ends: list[tuple[str, float, float, str]] = []
     for i, (name, points) in enumerate(lines):
         color = COLORS[i % len(COLORS)]
         ax.plot(*points.T, color=color, label=name, marker="o" if len(points) <= 12 else None, markersize=4,
                 linestyle=("-", "--")[i // len(COLORS) % 2])  # fmt: skip
-        ends.append((name, *map(float, points[np.isfinite(points[:, 1])][-1]), color))
+        x, y = points[np.isfinite(points[:, 1])][-1]
+        ends.append((name, float(x), float(y), color))
     ax.set_xlabel(printable(xlabel))
     ax.set_ylabel(printable(ylabel))
     ax.grid(axis="y")

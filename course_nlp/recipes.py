@@ -398,7 +398,7 @@ def run(task: Task, options: Options) -> dict[str, Any]:  # what metrics.json ho
     with accelerator.local_main_process_first():
         data, tokenizer = load_dataset(dataset), AutoTokenizer.from_pretrained(checkpoint)
         model = build_model(task, checkpoint, task.labels(data["train"]), options)
-    facts = {"recipe": task.name, "scale": chosen.scale, "checkpoint": checkpoint, "dataset": dataset}
+    facts: dict[str, Any] = {"recipe": task.name, "scale": chosen.scale, "checkpoint": checkpoint, "dataset": dataset}
     facts |= {"seed": options.seed, "processes": accelerator.num_processes}
     report = facts | fine_tune(task, options, model, tokenizer, data, accelerator)
     accelerator.wait_for_everyone()
@@ -435,7 +435,7 @@ _HELP = {
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     numbers = {name: int for name in ("max_steps", "seed", "threads", "epochs", "batch_size", "max_length", "rank", "alpha")}
-    kinds = numbers | {"output_dir": Path, "lr": float, "targets": lambda text: tuple(t for t in text.split(",") if t)}
+    kinds: dict[str, Any] = numbers | {"output_dir": Path, "lr": float, "targets": lambda text: tuple(t for t in text.split(",") if t)}
     common = argparse.ArgumentParser(add_help=False)
     for name, text in _HELP.items():
         flag = "--" + name.replace("_", "-")

@@ -55,7 +55,7 @@ def _store(lesson: str, scale: str, name: str, figure: dict) -> None:
     """Add one figure to the file of this lesson and scale."""
     path = results_folder() / f"{lesson}-{scale}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"lesson": lesson, "scale": scale, "figures": {}}
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"lesson": lesson, "scale": scale, "figures": {}}
     kept["figures"][name] = figure
     fresh = path.with_suffix(f".{os.getpid()}.tmp")
     fresh.write_text(json.dumps(kept, indent=1), encoding="utf-8")
@@ -95,11 +95,12 @@ def record(
     settings = current()
     low, high = bands[settings.scale] or (None, None)
     base = None if baseline is None else _number("baseline", baseline)
-    figure = {"value": _number("value", value), "baseline": base, "low": low, "high": high, "better": better}
+    number = _number("value", value)
+    figure = {"value": number, "baseline": base, "low": low, "high": high, "better": better}
     _store(_lesson, settings.scale, name, figure)
     if os.environ.get("COURSE_NLP_ASSERT_BANDS", "1") != "0":
         _judge(f"{_lesson}: {name}", settings, figure)
-    return figure["value"]
+    return number
 
 # %% ../nbs/lib/06_results.ipynb #res-merge
 def collect(

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -293,7 +293,7 @@ def why_not_run(
 class _Measure:
     """Measures notebooks in the process that runs them; its methods are pytest hooks."""
 
-    def pytest_runtest_call(self, item: Any) -> Iterator[None]:
+    def pytest_runtest_call(self, item: Any) -> Generator[None, Any, Any]:
         """Time a notebook, watch its memory, count its cells."""
         if not getattr(item, "nbmake", False):
             return (yield)
@@ -307,7 +307,7 @@ class _Measure:
             measured = {"seconds": round(seconds, 2), "peak_mb": round(peak.bytes / 1e6), "cells": cells}
             item.user_properties.append(("lesson", measured))
 
-    def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Generator[None, Any, Any]:
         """Fail a notebook that passed without running anything."""
         report = yield
         measured = dict(item.user_properties).get("lesson")
@@ -514,7 +514,7 @@ def _judge(run: LessonRun, folder: Path, cache: Path, fatal: bool) -> LessonRun:
     login = cache / "hf" / "token"  # where huggingface_hub keeps a token after a login
     secrets = [login.read_text(encoding="utf-8").strip()] if login.is_file() else []
     problems = check_outputs(nb, secrets=secrets, places=[*_machine_places(), folder, cache])
-    failed = {"state": "failed", "error": "\n".join(problems)} if problems and fatal else {}
+    failed: dict[str, Any] = {"state": "failed", "error": "\n".join(problems)} if problems and fatal else {}
     return replace(run, problems=tuple(problems), **failed)
 
 
@@ -639,8 +639,8 @@ def print_report(
     console = console or Console()
     count = f"{len(report.lessons)} lesson{'s' if len(report.lessons) > 1 else ''}"
     table = Table(title=f"{count} at scale {report.scale}, {report.seconds:.0f} s in all")
-    for name, justify in (("lesson", "left"), ("title", "left"), ("seconds", "right"), ("peak MB", "right"), ("headline", "left"), ("", "left")):
-        table.add_column(name, justify=justify, overflow="fold")
+    for name in ("lesson", "title", "seconds", "peak MB", "headline", ""):
+        table.add_column(name, justify="right" if name in ("seconds", "peak MB") else "left", overflow="fold")
     for run in report.lessons:
         color = "green" if run.state == "passed" else "red"
         cells = (run.id, Text(run.title), f"{run.seconds:.1f}", f"{run.peak_mb:,}", Text(headline(run.figures)))

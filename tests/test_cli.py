@@ -16,11 +16,11 @@ import pytest
 from tiny_lessons import pretend_clone
 from typer.testing import CliRunner
 
-from course_nlp import catalog, cli, doctor, manifest, runner
+from course_nlp import authoring, catalog, cli, copies, doctor, manifest, runner
 from course_nlp.doctor import Check
 from course_nlp.hub_store import Store
+from course_nlp.lint import Problem
 from course_nlp.runner import LessonRun, RunReport
-from course_nlp.scale import Settings
 
 
 def call(*arguments, **options):
@@ -44,6 +44,12 @@ def clone(tmp_path, monkeypatch):
     manifest.chapters.cache_clear()
 
 
+def run_as_program(*arguments, **env):
+    """Run the installed command, as a shell does."""
+    program = Path(sys.executable).with_name("course-nlp")
+    return subprocess.run([program, *arguments], capture_output=True, text=True, env=os.environ | env)
+
+
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
     """Use an empty cache with the real manifest."""
@@ -54,7 +60,7 @@ def empty_cache(tmp_path, monkeypatch):
 def test_help_loads_nothing_heavy():
     code = "import sys; from course_nlp import cli\ntry: cli.app(['--help'])\nexcept SystemExit: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for command in ("list", "prepare", "run", "lab", "hub", "doctor", "results"):
+    for command in ("list", "prepare", "run", "lab", "get", "doctor", "badges", "new-lesson", "lint", "docs", "hub", "results"):
         assert f"│ {command} " in done.stdout
     loaded = set(done.stdout.split("\n")[-2].split())
     assert "course_nlp.cli" in loaded
@@ -77,7 +83,7 @@ def test_debug_shows_the_traceback():
     [
         (ValueError("rows: give a number"), "course-nlp: rows: give a number\n"),
         (catalog.PrepareError("the disk filled up"), "course-nlp: the disk filled up\n"),
-        (ModuleNotFoundError("No module named 'torch'", name="torch"), "course-nlp: this needs the package 'torch': pip install 'course-nlp[course]'\n"),
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "course-nlp: this needs the package 'torch', which is not installed; `course-nlp doctor` prints the command that installs it\n"),
     ],
 )
 def test_expected_errors_are_one_line(monkeypatch, error, words):
@@ -109,6 +115,7 @@ def test_list_outside_a_clone_uses_the_packaged_results(clone, tmp_path_factory,
     (elsewhere / "results.json").write_text(json.dumps({"01.02": {"small": {"seconds": 30.0}}}))
     monkeypatch.chdir(elsewhere)
     monkeypatch.setattr(runner, "DATA", elsewhere)
+    monkeypatch.setattr(copies, "DATA", elsewhere)
     line = next(line for line in call("list").stdout.splitlines() if "01.02" in line)
     assert " 0.5 " in line
 
@@ -153,10 +160,11 @@ def test_run_prints_the_table_and_tells_by_exit_code(monkeypatch, tmp_path, stat
         return RunReport("small", True, 9.0, tmp_path, (LessonRun("07.02", "Token classification", "x.ipynb", state, 8.0, 1234, 9),))
 
     monkeypatch.setattr(runner, "run_lessons", pretend)
+    monkeypatch.setattr(copies, "workspace", lambda: tmp_path)
     result = call("run", "07.02", "--scale", "small", "--jobs", "1", "--strict", "--save")
     assert result.exit_code == code and "1,234" in result.stdout and state in result.stdout
     del asked["console"]
-    assert asked == {"ids": ["07.02"], "scale": "small", "jobs": 1, "strict": True, "save": True}
+    assert asked == {"ids": ["07.02"], "scale": "small", "jobs": 1, "strict": True, "save": True, "root": tmp_path}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="replaces its process")
@@ -177,6 +185,8 @@ def test_lab_prepares_and_passes_the_environment_on(clone, monkeypatch):
     assert "MPLBACKEND" not in started["env"]
     assert call("lab").exit_code == 0 and prepared[-1] == ["01.01"]
     assert "not written yet" in call("lab", "01.99").stderr
+    (clone / "nbs" / "01_tiny" / "99.ipynb").touch()
+    assert call("lab", "01.99").exit_code == 0 and prepared[-1] == ["01.99"], "an author may open a draft"
 
 
 def wait_for(condition, process, seconds=60):
@@ -319,62 +329,199 @@ def test_doctor_exit_code_follows_the_worst_row(monkeypatch):
     assert call("doctor").exit_code == 1
 
 
-def test_doctor_is_content_here(empty_cache):
-    rows = {check.name: check for check in doctor.examine()}
-    assert {"python", "packages", "packages [course]", "git", "settings", "torch", "cache folder", "disk space", "local Hub"} <= set(rows)
-    assert [check for check in rows.values() if check.state == "fail"] == []
-    ready = catalog.plan()
-    assert rows["stand-ins"].state == "warn" and f"0 of {len(ready)} ready" in rows["stand-ins"].found
+def test_doctor_prints_remedies_on_lines_of_their_own(monkeypatch):
+    command = "`python -m pip install " + " ".join(f"'package-{n}>=1'" for n in range(20)) + "`"
+    monkeypatch.setattr(doctor, "examine", lambda: iter([Check("a", "ok", "fine"), Check("packages [course]", "fail", "missing", command)]))
+    result = call("doctor")
+    assert f"packages [course]: {command}" in result.stdout.splitlines()
+    assert result.stdout.splitlines()[-1] == "1 thing to mend before lessons run"
 
 
-def test_doctor_sees_an_old_and_a_missing_package(monkeypatch):
-    real = doctor.metadata.version
-
-    def version(name):
-        if name == "peft":
-            raise doctor.metadata.PackageNotFoundError(name)
-        return {"datasets": "3.9", "ruff": "0.1", "gradio": "6.0"}.get(name) or real(name)
-
-    monkeypatch.setattr(doctor.metadata, "version", version)
-    rows = {check.name: check for check in doctor.check_packages()}
-    assert rows["packages"].state == "ok"
-    course = rows["packages [course]"]
-    assert course.state == "fail" and course.found == "datasets 3.9 is not >=4.0; peft is missing" and "course-nlp[course]" in course.remedy
-    assert rows["packages [dev]"].state == "warn" and rows["packages [demos]"].state == "ok"
+@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("warn", 0), ("fail", 1)])
+def test_doctor_speaks_json(monkeypatch, state, code):
+    row = {"name": "a", "state": state, "found": "x", "remedy": "" if state == "ok" else "do this"}
+    monkeypatch.setattr(doctor, "examine", lambda: iter([Check(**row)]))
+    result = call("doctor", "--json")
+    assert json.loads(result.stdout) == {"ok": not code, "checks": [row]} and result.exit_code == code
 
 
-def test_doctor_sees_an_old_python(monkeypatch):
-    monkeypatch.setattr(sys, "version_info", (3, 10, 2, "final", 0))
-    row = doctor.check_python()
-    monkeypatch.undo()
-    assert row.state == "fail" and row.found == "3.10.2" and ">=3.11" in row.remedy
+# Completion
 
 
-def test_doctor_without_git(monkeypatch, empty_cache, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    rows = {check.name: check for check in doctor.examine()}
-    assert rows["git"].state == "fail" and rows["git-lfs"].state == "warn" and "stand-ins" not in rows
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell", "pwsh"])
+def test_show_completion_prints_a_script(shell):
+    done = run_as_program("--show-completion", shell)
+    assert done.returncode == 0 and "_COURSE_NLP_COMPLETE" in done.stdout and "course-nlp" in done.stdout
 
 
-def test_doctor_names_a_bad_setting(monkeypatch):
-    monkeypatch.setenv("COURSE_NLP_WORKERS", "many")
-    *_, last = doctor.examine()
-    assert last.name == "settings" and last.state == "fail" and "COURSE_NLP_WORKERS: workers = 'many'" in last.found
+def test_show_completion_of_an_unknown_shell():
+    done = run_as_program("--show-completion", "tcsh")
+    assert done.returncode == 2 and "'bash', 'zsh', 'fish'" in re.sub(r"\s*[│|]?\n[│|]?\s*", " ", done.stderr) and done.stdout == ""
 
 
-def test_doctor_sees_a_port_in_use_and_a_full_disk(tmp_path):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        row = doctor.check_port(Settings(hub_port=taken.getsockname()[1]))
-    assert row.state == "fail" and "hub_port = 0" in row.remedy
-    assert doctor.check_disk(Settings(cache=tmp_path), 10**18).state == "fail"
-    (tmp_path / "file").touch()
-    assert doctor.check_cache(Settings(cache=tmp_path / "file" / "cache")).state == "fail"
+@pytest.mark.parametrize(
+    ("words", "first", "kind"),
+    [
+        (["run", "0"], "02.02", "ready"),
+        (["lab", ""], "02.02", "ready"),
+        (["lint", "07"], "07.02", "ready"),
+        (["new-lesson", "02"], "02.03", "planned"),
+        (["ne"], "new-lesson", None),
+        (["hub", "pr"], "prune", None),
+        (["run", "--scale", "f"], "full", None),
+    ],
+)
+def test_bash_is_told_what_may_come_next(words, first, kind):
+    done = run_as_program(_COURSE_NLP_COMPLETE="complete_bash", COMP_WORDS=" ".join(["course-nlp", *words]), COMP_CWORD=str(len(words)))
+    offered = done.stdout.split()
+    assert done.returncode == 0 and offered[0] == first, done.stderr
+    if kind:
+        assert all(manifest.lessons()[id].ready == (kind == "ready") for id in offered)
 
 
-def test_check_must_say_what_to_do():
-    with pytest.raises(ValueError, match="remedy is empty"):
-        Check("git", "fail", "not found")
-    with pytest.raises(ValueError, match="state must be one of"):
-        Check("git", "bad", "not found", "install it")
+def test_the_script_works_in_bash():
+    script = 'eval "$(course-nlp --show-completion bash)"; COMP_WORDS=(course-nlp lint 07); COMP_CWORD=2; _course_nlp_completion course-nlp; echo "${COMPREPLY[@]}"'
+    env = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=env)
+    assert done.stdout == "07.02\n", done.stderr
+
+
+def test_install_completion_writes_to_the_home_folder(tmp_path):
+    done = run_as_program("--install-completion", "fish", HOME=str(tmp_path))
+    file = tmp_path / ".config" / "fish" / "completions" / "course-nlp.fish"
+    assert done.returncode == 0 and str(file) in done.stdout and "course-nlp" in file.read_text()
+
+
+# Every command explains itself
+
+
+def all_commands(command=None, names=()):
+    """Yield the words of every command."""
+    command = command or cli.typer.main.get_command(cli.app)
+    for name, below in getattr(command, "commands", {}).items():
+        yield (*names, name)
+        yield from all_commands(below, (*names, name))
+
+
+@pytest.mark.parametrize("words", sorted(all_commands()), ids=" ".join)
+def test_help_is_informative(words):
+    result = call(*words, "--help")
+    assert result.exit_code == 0 and "Usage" in result.stdout
+    said = re.sub(r"[^\w. ]", " ", result.stdout.partition("Usage")[2].partition("Options")[0])
+    assert len(said.split()) > len(words) + 4, "say in a sentence what it does"
+    for option in re.findall(r"--[a-z-]+ .*", result.stdout):
+        assert len(option.split()) >= 4, f"{option}: explain it"
+
+
+# Lessons of one's own
+
+
+def test_get_says_what_it_did_and_keeps_what_was_changed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert re.search(r"mine: \d+ written, 0 up to date, 0 left alone\n", call("get", "mine").stdout)
+    (tmp_path / "mine" / "README.md").write_text("my notes")
+    again = call("get", "mine")
+    assert again.exit_code == 0 and "0 written" in again.stdout and "README.md was changed; --force replaces it" in again.stdout
+    assert "1 written" in call("get", "mine", "--force").stdout
+    refused = call("get", "mine/README.md")
+    assert refused.exit_code == 2 and refused.stderr.count("\n") == 1 and "is a file" in refused.stderr
+    assert call("get").exit_code == 2
+
+
+def test_lab_and_run_work_in_a_folder_of_copies(tmp_path, monkeypatch):
+    folder = copies.get(tmp_path / "mine").folder
+    monkeypatch.chdir(folder / "nbs")
+    seen = {}
+
+    def pretend(*_, root, **__):
+        seen["run"] = root
+        return RunReport("small", False, 1.0, tmp_path, (LessonRun("07.02", "T", "x.ipynb", "passed"),))
+
+    monkeypatch.setattr(runner, "run_lessons", pretend)
+    monkeypatch.setattr(catalog, "prepare", lambda *_: [])
+    monkeypatch.setattr(os, "execve", lambda path, command, env: seen.update(lab=command))
+    monkeypatch.setattr(subprocess, "call", lambda command, **_: seen.update(lab=command) or 0)
+    assert call("run", "07.02").exit_code == 0 and seen["run"] == folder
+    call("lab", "07.02", "--no-browser")
+    assert f"--ServerApp.root_dir={folder / 'nbs'}" in seen["lab"]
+    (folder / "nbs" / f"{manifest.find_lesson('07.02').file}.ipynb").unlink()
+    assert "`course-nlp get` brings it" in call("lab", "07.02").stderr
+
+
+# For authors
+
+
+def test_badges_writes_checks_and_says_why_there_are_none(monkeypatch):
+    calls = []
+    monkeypatch.setattr(authoring, "write_badges", lambda root, check: calls.append(check) or ["02.02"])
+    monkeypatch.setattr(authoring, "find_origin", lambda root: None)
+    stale = call("badges", "--check")
+    assert stale.exit_code == 1 and stale.stdout == "not up to date: 02.02; run `course-nlp badges`\n"
+    wrote = call("badges")
+    assert wrote.exit_code == 0 and wrote.stdout.startswith("wrote 02.02\nNo Colab badges: settings.ini names no user")
+    monkeypatch.setattr(authoring, "write_badges", lambda root, check: [])
+    assert call("badges", "--check").stdout == "everything is up to date\n" and calls == [True, False]
+
+
+def test_new_lesson_names_files_and_next_steps(clone, monkeypatch):
+    asked = []
+    monkeypatch.setattr(authoring, "new_lesson", lambda *a: asked.append(a) or [clone / "nbs" / "x.ipynb"])
+    result = call("new-lesson", "01.99", "--module", "batching")
+    assert asked == [("01.99", clone, "batching")] and "wrote nbs/x.ipynb\n" in result.stdout
+    assert "course-nlp lint 01.99" in result.stdout and "01_tiny/99.ipynb" in result.stdout
+
+
+@pytest.mark.parametrize(("arguments", "words"), [(["99.99"], "is no lesson"), (["02.02"], "never replaces anything"), (["02.03", "--module", "A B"], "cannot be a module's name")])
+def test_new_lesson_refuses(arguments, words):
+    result = call("new-lesson", *arguments)
+    assert result.exit_code == 2 and words in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_lint_shows_problems_and_tells_by_exit_code(monkeypatch):
+    from course_nlp import lint
+
+    problems = {"02.02": [], "07.02": [Problem("ner-a", "cell-length", "split [the] cell")]}
+    monkeypatch.setattr(lint, "lint_lessons", lambda ids, root: {id: problems[id] for id in ids or problems})
+    monkeypatch.setattr(lint, "lint_library", lambda root: {"lib/a.ipynb": []})
+    everything = call("lint")
+    assert everything.exit_code == 1 and "1 problem in 1 of 3 notebooks" in everything.stdout
+    line = next(line for line in everything.stdout.splitlines() if "07.02" in line)
+    assert "ner-a" in line and "cell-length" in line and "split [the] cell" in line
+    clean = call("lint", "02.02")
+    assert clean.exit_code == 0 and clean.stdout == "no problems in 1 notebook\n"
+
+
+def test_lint_of_an_unknown_lesson():
+    result = call("lint", "7.2")
+    assert result.exit_code == 2 and "is no lesson; did you mean 07.02" in result.stderr
+
+
+SCRIPT = """import pathlib, sys
+root = pathlib.Path(__file__).parents[1]
+(root / "_docs").mkdir(exist_ok=True)
+(root / "_docs" / "index.html").write_text("built")
+sys.exit(int((root / "code").read_text()))
+"""
+
+
+def test_docs_calls_the_script_of_the_clone_and_opens_the_site(clone, monkeypatch):
+    import webbrowser
+
+    (clone / "tools").mkdir()
+    (clone / "tools" / "build_docs.py").write_text(SCRIPT)
+    (clone / "code").write_text("0")
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: bool(opened.append(url)))
+    assert call("docs").exit_code == 0 and opened == [] and (clone / "_docs" / "index.html").read_text() == "built"
+    shown = call("docs", "--open")
+    assert opened == [(clone / "_docs" / "index.html").as_uri()] and "no browser was found" in shown.stdout
+    (clone / "code").write_text("1")
+    assert call("docs", "--open").exit_code == 1 and len(opened) == 1
+
+
+def test_docs_says_what_is_missing(clone, monkeypatch):
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    result = call("docs")
+    assert result.exit_code == 2 and "this needs the package 'nbdev'" in result.stderr

@@ -121,6 +121,7 @@ def test_the_figures_of_the_syllabus():
     }
 
 
+@pytest.mark.known_error("c06")
 def test_slip_c06_swapped_arguments_show_in_precision_and_recall_only():
     right, swapped = ner_scores(EU_TRUE, EU_PRED), ner_scores(EU_PRED, EU_TRUE)
     assert (right["overall_precision"], right["overall_recall"]) == (1.0, 2 / 3)
@@ -129,6 +130,7 @@ def test_slip_c06_swapped_arguments_show_in_precision_and_recall_only():
     assert swapped["overall_accuracy"] == right["overall_accuracy"]
 
 
+@pytest.mark.known_error("c04")
 def test_slip_c04_entities_do_not_join_across_sentences():
     true = [["B-PER"], ["B-PER"]]
     pred = [["B-PER"], ["I-PER"]]

@@ -111,6 +111,7 @@ def test_any_sentence_any_label_order(tokenizer, row, names, only_first, max_len
         assert [k for k, _, _ in entity_spans([t for _, t in kept])] == [k for k, _, _ in entity_spans(tags)]
 
 
+@pytest.mark.known_error("c05")
 def test_slip_c05_odd_and_even_ids_hold_for_one_order_only():
     """SLIP c05: `label + 1 if label % 2 == 1` turns people into places when the labels come in another order."""
 
@@ -176,6 +177,7 @@ def test_the_figures_of_the_demonstration():
     assert overall == [1.0, 0.67, 0.8, 0.89]
 
 
+@pytest.mark.known_error("c06")
 def test_slip_c06_swapped_arguments_swap_precision_and_recall():
     """SLIP c06: a helper that returns (labels, predictions) to a caller who expects the reverse goes unnoticed in F1."""
     right, swapped = ner_scores(true=[THREE], pred=[TWO]), ner_scores(true=[TWO], pred=[THREE])
@@ -191,6 +193,7 @@ def test_slip_c06_swapped_arguments_swap_precision_and_recall():
         decode_tags(preds=labels, labels=preds, names=NAMES)
 
 
+@pytest.mark.known_error("c04")
 def test_slip_c04_a_split_scored_as_one_sequence_joins_names_across_sentences():
     """SLIP c04: in one long list an I- at the start of a sentence continues the name that ended the one before."""
     true, pred = [["O", "B-PER"], ["B-PER", "O"]], [["O", "B-PER"], ["I-PER", "O"]]
@@ -269,6 +272,7 @@ def entity(label, index, start, end, score=0.5):
     return {"entity": label, "index": index, "start": start, "end": end, "score": score, "word": "x"}
 
 
+@pytest.mark.known_error("b07")
 def test_grouping_rules():
     def kinds(*labels, gap=0):
         tokens = [entity(label, i + 1 + gap * (i > 0), 2 * i, 2 * i + 1) for i, label in enumerate(labels)]
@@ -327,6 +331,7 @@ def test_trainer_and_loop_have_the_same_first_loss(tokenizer, tmp_path):
     assert trainer.state.log_history[0]["loss"] == pytest.approx(by_loop, abs=1e-5)
 
 
+@pytest.mark.known_error("c02")
 def test_slip_c02_gather_counts_rows_twice_and_two_ranks_give_the_score_of_one(tokenizer):
     """SLIP c02: the sampler repeats rows to even out the last batch; without a cut they are scored twice."""
     import torch
@@ -386,6 +391,7 @@ TWO_PROCESSES = """
 """
 
 
+@pytest.mark.known_error("c02")
 def test_slip_c02_on_two_real_processes():
     """SLIP c02: `gather` returns 16 of 13 rows, `gather_for_metrics` 13, padded to one width."""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(TWO_PROCESSES)], capture_output=True, text=True, timeout=120)

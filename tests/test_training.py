@@ -108,6 +108,7 @@ MODELS = {
 NORM_NAMES = {"bert": "LayerNorm", "gpt2": "ln_", "t5": "layer_norm", "llama": "norm"}
 
 
+@pytest.mark.known_error("c20")
 @pytest.mark.parametrize("kind", MODELS)
 def test_every_norm_and_bias_is_spared_and_each_parameter_comes_once(kind):
     """SLIP c20: names such as "LayerNorm.weight" miss GPT-2's `ln_1`, T5's and Llama's norms."""
@@ -180,6 +181,7 @@ def test_fit_loop_equals_a_loop_written_by_hand(accelerator):
     assert not torch.allclose(weights(ours), weights(tiny()), atol=1e-3)
 
 
+@pytest.mark.known_error("c20")
 @pytest.mark.parametrize(("size", "accum"), [(4, 2), (2, 4), (1, 8)])
 def test_accumulation_equals_the_whole_batch_although_rows_differ_in_length(accelerator, size, accum):
     whole, cut = tiny(), tiny()
@@ -206,6 +208,7 @@ def test_the_gradient_of_parts_is_that_of_the_whole(counts):
     assert torch.allclose(model.classifier.weight.grad, whole, atol=1e-6)
 
 
+@pytest.mark.known_error("c20")
 @pytest.mark.parametrize("name", ["linear", "cosine", "polynomial"])
 def test_the_schedule_ends_at_zero_under_accumulation(accelerator, name, monkeypatch):
     """SLIP c20: a schedule that counts batches but steps once per group is far from zero at the end."""
@@ -583,6 +586,7 @@ def test_two_processes_really_ran(runs):
     assert [r["ranks"] for r in runs["one"]] == [1] and [r["ranks"] for r in runs["two"]] == [2, 2]
 
 
+@pytest.mark.known_error("c02")
 def test_slip_c02_two_processes_count_each_example_once(runs):
     """SLIP c02: gathering alone scores the repeats that even out the last batch; widths differ between processes."""
     (one,), (first, second) = runs["one"], runs["two"]

@@ -1,0 +1,100 @@
+"""The harness of the sabotage tests: what it breaks is broken, and it breaks nothing else."""
+
+import json
+
+import numpy as np
+import pytest
+from lesson_runs import headline, read, ready
+from sabotage.headline_falls import check
+from sabotage.table import TABLE, NoHeadline, broken_cache, exchanged_names, files_of, shuffled, untouched, untrained
+from safetensors.numpy import load
+
+from course_nlp import catalog
+from course_nlp.hub_store import Store
+
+LESSONS = [lesson.id for lesson in ready()]
+
+
+def test_headline_is_the_first_record_with_a_baseline():
+    assert headline(read("02.02")) == ("parts-judge-record", "share right, plain sentences")
+    assert headline(read("07.02")) == ("ner-record", "entity F1")
+
+
+@pytest.mark.parametrize("lesson", ready(), ids=LESSONS)
+def test_every_lesson_says_how_to_break_it(lesson):
+    assert lesson.id in TABLE, f"add lesson {lesson.id} to TABLE in tests/sabotage/table.py"
+    entry = TABLE[lesson.id]
+    if isinstance(entry, NoHeadline):
+        assert entry.why.strip() and headline(read(lesson.id)) is None
+        return
+    assert headline(read(lesson.id)) is not None
+    assert entry.weights and entry.labels
+    assert {*entry.weights, *entry.labels} <= set(lesson.stand_ins)
+    assert set(entry.weights.values()) == {untrained} and untrained not in entry.labels.values()
+
+
+def test_an_untouched_cache_is_the_real_one(stand_in_cache, tmp_path):
+    """The control: put back through the same door, each repository has the commit that it has in the real cache."""
+    real = Store(catalog.hub_root())
+    changed = {id for entry in TABLE.values() if not isinstance(entry, NoHeadline) for id in (*entry.weights, *entry.labels)}
+    cache = broken_cache(tmp_path / "cache", dict.fromkeys(changed, untouched))
+    mine = Store(cache / "hub")
+    for id in {stand_in for lesson in ready() for stand_in in lesson.stand_ins}:
+        kind = catalog.entries()[id].kind
+        assert mine.resolve(kind, id) == real.resolve(kind, id), id
+    assert not (cache / "hub" / "models" / "course" / "minilm-l6.git").is_symlink()
+
+
+def test_sabotage_leaves_the_real_cache_alone(stand_in_cache, tmp_path):
+    real = Store(catalog.hub_root())
+    before = {id: real.resolve(catalog.entries()[id].kind, id) for id in ("course/minilm-l6", "course/conll-ner")}
+    cache = broken_cache(tmp_path / "cache", {"course/minilm-l6": untrained, "course/conll-ner": shuffled("ner_tags")})
+    for id, sha in before.items():
+        kind = catalog.entries()[id].kind
+        assert real.resolve(kind, id) == sha != Store(cache / "hub").resolve(kind, id)
+
+
+@pytest.mark.parametrize("id", ["course/minilm-l6", "course/minilm-l6-sentiment"])
+def test_untrained_weights_have_the_names_and_shapes_of_the_trained_ones(id, stand_in_cache):
+    files = files_of(Store(catalog.hub_root()), "models", id)
+    new, old = load(untrained(files)["model.safetensors"]), load(files["model.safetensors"])
+    old = {name: value for name, value in old.items() if not name.endswith("position_ids")}
+    assert {name: value.shape for name, value in new.items()} == {name: value.shape for name, value in old.items()}
+    matrices = [name for name, value in old.items() if value.ndim == 2]
+    assert len(matrices) > 30 and not any(np.allclose(new[name], old[name]) for name in matrices)
+    assert 0.015 < new[matrices[-1]].std() < 0.025  # as BERT is born
+
+
+def test_exchanged_names_keep_everything_but_the_names(stand_in_cache):
+    files = files_of(Store(catalog.hub_root()), "models", "course/minilm-l6-sentiment")
+    old, new = json.loads(files["config.json"]), json.loads(exchanged_names(files)["config.json"])
+    assert {key for key in old if old[key] != new[key]} == {"id2label", "label2id"}
+    assert new["id2label"] == {"0": "POSITIVE", "1": "NEGATIVE"} and new["label2id"] == {"POSITIVE": 0, "NEGATIVE": 1}
+
+
+def test_shuffled_labels_are_the_same_labels_elsewhere(stand_in_cache, tmp_path):
+    from datasets import load_dataset
+
+    files = files_of(Store(catalog.hub_root()), "datasets", "course/conll-ner")
+    changed = shuffled("ner_tags")(files)
+    assert list(changed) == ["data/train-00000-of-00001.parquet"]  # validation and test stay as they are
+    rows = []
+    for name, content in (("old", files), ("new", changed)):
+        (tmp_path / f"{name}.parquet").write_bytes(content["data/train-00000-of-00001.parquet"])
+        rows.append(load_dataset("parquet", data_files=str(tmp_path / f"{name}.parquet"), split="train", cache_dir=str(tmp_path / "cache")))
+    old, new = rows
+    assert old.features == new.features and old["tokens"][:] == new["tokens"][:] and old["pos_tags"][:] == new["pos_tags"][:]
+    assert [len(tags) for tags in old["ner_tags"]] == [len(tags) for tags in new["ner_tags"]]
+    flat = [[tag for tags in each["ner_tags"] for tag in tags] for each in rows]
+    assert sorted(flat[0]) == sorted(flat[1])
+    inside = [(a, b) for a, b in zip(*flat, strict=True) if a]
+    assert sum(a == b for a, b in inside) < 0.1 * len(inside)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("id", [id for id in LESSONS if not isinstance(TABLE.get(id), NoHeadline)])
+def test_the_control_reaches_its_headline(id, stand_in_cache, tmp_path):
+    """The same cut, the same door, nothing broken: then the sabotage tests fail. (`course-nlp run --strict` runs all cells.)"""
+    changed = {**TABLE[id].weights, **TABLE[id].labels}
+    with pytest.raises(pytest.fail.Exception, match=rf"{id} reached {headline(read(id))[1]} = \d"):
+        check(id, dict.fromkeys(changed, untouched), tmp_path)
