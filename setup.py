@@ -20,7 +20,8 @@ def lesson_files() -> dict[str, str]:
     ready = [f"{lesson['file']}.ipynb" for lesson in manifest.values() if lesson.get("ready")]
     images = [f"images/{path.name}" for path in sorted((ROOT / "nbs" / "images").glob("*.svg"))]
     files = {f"nbs/{name}": f"course_nlp/data/lessons/{name}" for name in (*ready, *images)}
-    return files | {"nbs/results.json": "course_nlp/data/results.json"}
+    # in the source tree the package's settings.ini is a link, which a checkout on Windows may turn into a text file
+    return files | {"nbs/results.json": "course_nlp/data/results.json", "settings.ini": "course_nlp/data/settings.ini"}
 
 
 class BuildWithLessons(build_py):

@@ -31,7 +31,8 @@ class Origin:
     repo: str
     branch: str = "main"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        """Raise ValueError for a name that no address can hold."""
         for name, text in (("user", self.user), ("repo", self.repo)):
             if not re.fullmatch(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*", text) or set(text) == {"."}:
                 raise ValueError(f"{name} = {text!r} cannot be part of an address on github.com; give letters, digits, dots, hyphens")
@@ -157,7 +158,7 @@ def colab_cell(
 # On Colab, install the course first; what Colab has, such as torch, stays. `course-nlp badges` writes the address here.
 source = "{source}"
 if source and "google.colab" in str(get_ipython()):
-    get_ipython().run_line_magic("pip", f"install -q 'course-nlp[course] @ git+{{source}}'")'''
+    get_ipython().run_line_magic("pip", f"install -q 'course-nlp[colab] @ git+{{source}}'")'''
 
 
 def _cell_origin(source: str) -> Origin | None:
@@ -350,7 +351,7 @@ def _exercise_files(lesson: Lesson, root: Path) -> tuple[Path, Path]:
 
 def _answers(path: Path, fields: dict[str, str]) -> str:
     """Return the chapter's stored answers with those of the new lesson at the end."""
-    template = (TEMPLATE / "answers.py").read_text(encoding="utf-8")
+    template = (TEMPLATE / "answers.txt").read_text(encoding="utf-8")
     if not path.is_file():
         return _fill(template, fields | {"joined": ""})
     _, _, entries = _fill(template, fields | {"joined": "|"}).partition("import Stored\n")  # the file has its imports

@@ -483,12 +483,32 @@ def lint(ids: LessonIds = None) -> None:
     typer.echo(f"no problems in {len(found)} notebook{'s' if len(found) > 1 else ''}")
 
 
+def _show_site(folder: Path) -> None:
+    """Serve a folder on loopback, open it in a browser, and go on until Ctrl-C; search needs more than files."""
+    import webbrowser
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            """Print no line for each request."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        url = f"http://127.0.0.1:{server.server_port}/"
+        typer.echo(f"{url} (Ctrl-C stops it)")
+        sys.stdout.flush()
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:  # as announced
+            return
+
+
 @app.command()
 def docs(
-    show: Annotated[bool, typer.Option("--open", help="Open the site in a browser when it is built.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Then serve the site on this machine and open it in a browser.")] = False,
 ) -> None:
     """Build the site from a clone into _docs/, with Quarto where it is installed, else with smalldocs."""
-    import webbrowser
     from importlib.util import find_spec
 
     from course_nlp.runner import clone_root
@@ -499,8 +519,8 @@ def docs(
             raise ModuleNotFoundError(f"No module named {package!r}", name=package)
     if subprocess.call([sys.executable, str(root / "tools" / "build_docs.py")], cwd=root):
         raise typer.Exit(1)  # it has said what is wrong
-    if show and not webbrowser.open((root / "_docs" / "index.html").as_uri()):
-        typer.echo(f"no browser was found; open {root / '_docs' / 'index.html'}")
+    if show:
+        _show_site(root / "_docs")
 
 # %% ../nbs/lib/12_cli.ipynb #cli-results
 def _recorded(folder: Path) -> list[dict[str, Any]]:

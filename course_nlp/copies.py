@@ -122,7 +122,7 @@ def get(
     Raises ValueError for a folder that cannot hold them.
     """
     folder = _target(folder)
-    before, done = _delivered(folder), {"written": [], "same": [], "kept": []}
+    before, done = _delivered(folder), dict[str, list[str]](written=[], same=[], kept=[])
     noted = dict(before)
     for name, content in _files().items():
         path = folder / name

@@ -39,15 +39,22 @@ class Check:
     found: str
     remedy: str = ""  # what to do about it; never empty unless the state is `ok`
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        """Raise ValueError for an unknown state, and for a finding without a remedy."""
         if self.state not in STATES:
             raise ValueError(f"state must be one of {', '.join(STATES)}, got {self.state!r}")
         if self.state != "ok" and not self.remedy:
             raise ValueError(f"remedy is empty, but {self.name!r} is {self.state}; say what to do")
 
 # %% ../nbs/lib/11b_doctor.ipynb #doc-pkg
-NEEDED = ("", "course")  # extras without which no lesson runs; "" is the base install
-PURPOSE = {"demos": "the lessons of chapter 9", "dev": "changing the course"}
+NEEDED = ("", "colab", "course")  # extras without which no lesson runs; "" is the base install
+PURPOSE = {"demos": "the lessons of chapter 9", "dev": "changing the course", "course": "JupyterLab and `course-nlp run`"}
+
+
+def _needed() -> set[str]:
+    """Return the extras that lessons need here: Colab brings its own notebook server and kernel."""
+    on_colab = any(found.name == "google-colab" for found in metadata.distributions(name="google-colab"))
+    return {*NEEDED} - ({"course"} if on_colab else set())
 
 
 def declared() -> dict[str, list[Any]]:
@@ -57,7 +64,7 @@ def declared() -> dict[str, list[Any]]:
     parsed = [Requirement(line) for line in metadata.requires("course-nlp") or ()]
     out: dict[str, list[Any]] = {"": [r for r in parsed if r.marker is None or r.marker.evaluate({"extra": ""})]}
     for extra in metadata.metadata("course-nlp").get_all("Provides-Extra") or ():
-        out[extra] = [r for r in parsed if r not in out[""] and r.marker.evaluate({"extra": extra})]
+        out[extra] = [r for r in parsed if r.marker and r not in out[""] and r.marker.evaluate({"extra": extra})]
     return out
 
 
@@ -94,7 +101,7 @@ def check_packages() -> Iterator[Check]:
         found, remedy = "; ".join(amiss.values()), _pip_install(extra, amiss)
         if not amiss:
             yield Check(name, "ok", f"{len(requirements)} in range")
-        elif extra in NEEDED:
+        elif extra in _needed():
             yield Check(name, "fail", found, remedy)
         elif all(text.endswith("is missing") for text in amiss.values()):
             yield Check(name, "ok", f"{len(amiss)} of {len(requirements)} not installed; only for {PURPOSE.get(extra, extra)}")
@@ -184,9 +191,10 @@ def _installed_torch() -> tuple[dict[str, str], dict[str, tuple[str, list[Any]]]
 
 def check_torch_builds() -> Check:
     """Compare the installed builds of torch and of the packages that must match it."""
-    problems = list(_conflicts(*_installed_torch()))
+    places, companions = _installed_torch()
+    problems = list(_conflicts(places, companions)) if places else []
     if not problems:
-        return Check("torch builds", "ok", "one torch, and nothing built for another")
+        return Check("torch builds", "ok", "one torch, and nothing built for another" if places else "no torch to compare with")
     return Check("torch builds", "fail", "; ".join(found for found, _ in problems), "; ".join(remedy for _, remedy in problems))
 
 # %% ../nbs/lib/11b_doctor.ipynb #doc-torch

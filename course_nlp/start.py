@@ -15,6 +15,7 @@ import secrets
 import sys
 import warnings
 from typing import Any
+from urllib.parse import urlsplit
 
 from . import catalog, results
 from .manifest import Lesson, find_lesson
@@ -167,7 +168,7 @@ def _banner(lesson: Lesson, chosen: Settings) -> str:
     """Return one line that says what the learner is running."""
     line = f"Lesson {lesson.id}, {lesson.title} | scale {chosen.scale} | {_device()}"
     if chosen.scale == "full":
-        return f"{line} | huggingface.co"
+        return f"{line} | {urlsplit(os.environ.get('HF_ENDPOINT', 'https://huggingface.co')).netloc}"
     named = [catalog.entries()[id] for id in lesson.stand_ins if catalog.entries()[id].kind != "spaces"]
     return f"{line} | stand-ins: {', '.join(f'{e.id} for {e.stands_for[0]}' for e in named) or 'none'}"
 

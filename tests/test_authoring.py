@@ -256,7 +256,7 @@ class Shell:
     [
         (None, "google.colab._shell.Shell", []),
         (ADA, "ipykernel.zmqshell.ZMQInteractiveShell", []),
-        (ADA, "google.colab._shell.Shell", [("pip", "install -q 'course-nlp[course] @ git+https://github.com/ada/course@main'")]),
+        (ADA, "google.colab._shell.Shell", [("pip", "install -q 'course-nlp[colab] @ git+https://github.com/ada/course@main'")]),
     ],
 )
 def test_the_colab_cell_installs_on_colab_only(origin, kind, calls):

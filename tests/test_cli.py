@@ -504,19 +504,33 @@ sys.exit(int((root / "code").read_text()))
 """
 
 
-def test_docs_calls_the_script_of_the_clone_and_opens_the_site(clone, monkeypatch):
-    import webbrowser
-
+@pytest.fixture
+def documented(clone):
+    """Give the pretend clone a script that builds a site of one page."""
     (clone / "tools").mkdir()
     (clone / "tools" / "build_docs.py").write_text(SCRIPT)
     (clone / "code").write_text("0")
-    opened = []
-    monkeypatch.setattr(webbrowser, "open", lambda url: bool(opened.append(url)))
-    assert call("docs").exit_code == 0 and opened == [] and (clone / "_docs" / "index.html").read_text() == "built"
-    shown = call("docs", "--open")
-    assert opened == [(clone / "_docs" / "index.html").as_uri()] and "no browser was found" in shown.stdout
-    (clone / "code").write_text("1")
-    assert call("docs", "--open").exit_code == 1 and len(opened) == 1
+    return clone
+
+
+def test_docs_calls_the_script_of_the_clone(documented):
+    assert call("docs").exit_code == 0 and (documented / "_docs" / "index.html").read_text() == "built"
+    (documented / "code").write_text("1")
+    assert call("docs", "--open").exit_code == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends Ctrl-C as a signal")
+def test_docs_open_serves_the_site_until_ctrl_c(documented):
+    command = [Path(sys.executable).with_name("course-nlp"), "docs", "--open"]
+    process = subprocess.Popen(command, cwd=documented, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"BROWSER": "true"})
+    try:
+        url = process.stdout.readline().split()[0]
+        with urllib.request.urlopen(url, timeout=30) as page:
+            assert page.read() == b"built" and url.startswith("http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0 and process.stderr.read() == ""
+    finally:
+        process.kill()
 
 
 def test_docs_says_what_is_missing(clone, monkeypatch):

@@ -72,6 +72,11 @@ def test_it_is_content_here(empty_cache, clean_environment):
     assert rows["stand-ins"].state == "warn" and f"0 of {len(ready)} ready" in rows["stand-ins"].found
 
 
+def test_it_runs_on_the_base_install():
+    base = {requirement.name for requirement in doctor.declared()[""]}
+    assert {"packaging", "filelock", "rich", "typer"} <= base, "whoever lacks the rest needs the doctor most"
+
+
 def test_every_finding_has_a_remedy():
     with pytest.raises(ValueError, match="remedy is empty"):
         Check("git", "fail", "not found")
@@ -155,6 +160,12 @@ def test_conflicting_builds_of_torch(monkeypatch, places, companions, words):
 def test_builds_that_fit(monkeypatch, companions):
     monkeypatch.setattr(doctor, "_installed_torch", lambda: ({"/a": "2.9.0+cu126"}, companions))
     assert doctor.check_torch_builds().state == "ok"
+
+
+def test_no_torch_is_not_a_conflict(monkeypatch):
+    monkeypatch.setattr(doctor, "_installed_torch", lambda: ({}, {"torchvision": ("0.24.0", [Requirement("torch==2.9.0")])}))
+    row = doctor.check_torch_builds()
+    assert row.state == "ok" and row.found == "no torch to compare with"
 
 
 def install_metadata(folder, name, version):

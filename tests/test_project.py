@@ -82,7 +82,7 @@ def test_readme_lists_every_command():
     ).stdout
     names = re.findall(r"^[│|]\s+([a-z][a-z-]+)\s{2,}", shown, re.M)
     assert len(names) > 8
-    assert [name for name in names if f"course-nlp {name}" not in listed] == []
+    assert [name for name in names if f"`course-nlp {name}" not in listed and f"`{name}`" not in listed] == []
 
 
 @pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md"])

@@ -75,7 +75,7 @@ def test_the_wheel_carries_its_data(wheel):
     ):
         assert f"course_nlp/{needed}" in names
     assert (ROOT / "settings.ini").read_bytes() == zipfile.ZipFile(wheel).read("course_nlp/data/settings.ini")
-    assert not [n for n in names if n.startswith(("tests/", "nbs/")) or n.endswith((".ipynb", ".pkl", ".bin"))]
+    assert not [n for n in names if n.startswith(("tests/", "nbs/")) or n.endswith((".pkl", ".bin"))]
 
 
 def test_helpers_import_without_the_course_extra(python312, tmp_path):

@@ -11,7 +11,7 @@ from lxml import html
 # Attributes that make a browser load something as the page opens. A link that a reader may click is no such thing.
 LOADS = {"script": ("src",), "img": ("src", "srcset"), "iframe": ("src",), "source": ("src", "srcset"), "video": ("src", "poster"),
          "audio": ("src",), "embed": ("src",), "object": ("data",), "link": ("href",)}  # fmt: skip
-IN_STYLE = re.compile(r"""(?:url\(\s*['"]?|@import\s+['"])((?:https?:)?//[^'")\s]+)""")
+IN_STYLE = re.compile(r"""(?:url\(\s*['"]?|@import\s*['"])((?:https?:)?//[^'")\s]+)""")
 MODULE = re.compile(r"""(?:\bimport\b|\bfrom\b|fetch\()\s*\(?['"]((?:https?:)?//[^'"]+)['"]""")
 
 

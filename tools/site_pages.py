@@ -101,8 +101,8 @@ def facts(lesson: Lesson, known: Mapping[str, Mapping[str, Any]], repository: st
         if said := headline(found.get("figures", {})):
             rows.append(("Result", f"{said}; [all figures]({up}results.qmd#lesson-{anchor(lesson.id)})"))
     used = [entries()[id] for id in lesson.stand_ins]
-    said = [f"{stand_in_link(e.id, up)} {original(e)} ({e.licence})" for e in used]
-    rows.append(("Stand-ins", "; ".join(said) or "none"))
+    listed = [f"{stand_in_link(e.id, up)} {original(e)} ({e.licence})" for e in used]
+    rows.append(("Stand-ins", "; ".join(listed) or "none"))
     if repository:
         rows.append(("Notebook", f"[{lesson.file.rpartition('/')[2]}.ipynb]({repository}/nbs/{lesson.file}.ipynb)"))
     return "\n".join(["::: {.lesson-facts}", *(f"- [{name}]{{.fact}} [{text}]{{.fact-text}}" for name, text in rows), ":::"])

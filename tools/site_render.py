@@ -12,7 +12,7 @@ from smalldocs import config, site
 # What smalldocs says it does not read, and CourseSite does: `output-file`, which nbdev writes (02_models.ipynb ->
 # models.html), and `html-math-method: mathml`.
 HARMLESS = ("output-file is not read", "html-math-method is ignored")
-FOREIGN_IMPORT = re.compile(r"""@import\s+(?:url\()?\s*['"]?(?:https?:)?//[^;]*;""")
+FOREIGN_IMPORT = re.compile(r"""@import\s*(?:url\(\s*)?(?:"(?:https?:)?//[^"]*"|'(?:https?:)?//[^']*'|(?:https?:)?//[^)]*)\s*\)?[^;]*;""")
 
 
 class CourseSite(site.Site):

@@ -13,7 +13,7 @@ import re
 import shutil
 import textwrap
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -79,18 +79,20 @@ class Exports:
         return f"{self.repository}/course_nlp/{module.replace('.', '/')}.py#L{self.lines[f'{module}.{name}']}"
 
 
+def directives(cell: Any) -> Mapping[str, str]:
+    """Return the directives of a code cell, also when nbdev has already taken them out of its text."""
+    return (getattr(cell, "directives_", None) or cell.directives) if cell.cell_type == "code" else {}
+
+
 def module_of(notebook: Any) -> str:
     """Return the module that a notebook exports, without the package's name; an empty string if it exports none."""
-    names = (cell.directives.get("default_exp", "") for cell in notebook.cells if cell.cell_type == "code")
-    return next(filter(None, names), "")
+    return next(filter(None, (directives(cell).get("default_exp", "") for cell in notebook.cells)), "")
 
 
 def kind_of(cell: Any) -> str:
     """Return `export` or `exports` for a cell whose definitions are documented, else an empty string."""
-    directives = getattr(cell, "directives_", None) or cell.directives
-    if cell.cell_type != "code" or "hide" in directives:
-        return ""
-    return next((kind for kind in ("exports", "export") if kind in directives), "")
+    found = directives(cell)
+    return next((kind for kind in ("exports", "export") if kind in found and "hide" not in found), "")
 
 
 def constant_names(node: ast.stmt) -> list[str]:
@@ -121,7 +123,7 @@ def names_of(node: ast.stmt) -> list[str]:
 
 def lines_of(module: Path) -> dict[str, int]:
     """Return the line of every definition of a module: {"serve": 12, "HubServer.url": 30}."""
-    lines = {}
+    lines: dict[str, int] = {}
     for node in ast.parse(module.read_text(encoding="utf-8")).body if module.is_file() else []:
         lines |= {name: node.lineno for name in constant_names(node)}
         if isinstance(node, Definition):
@@ -132,7 +134,8 @@ def lines_of(module: Path) -> dict[str, int]:
 
 def read_exports(root: Path) -> Exports:
     """Read what all notebooks export, so that any page can link to any function."""
-    places, lines = {}, {}
+    places: dict[str, tuple[str, str]] = {}
+    lines: dict[str, int] = {}
     for path in (p for p in sources(root / "nbs") if p.suffix == ".ipynb"):
         notebook = read_nb(path)
         if not (module := module_of(notebook)):
@@ -162,10 +165,10 @@ def signature(node: Definition, source: str) -> str:
     lines, body = source.splitlines(), list(node.body)
     documented = ast.get_docstring(node) is not None
     cut = next((p for p in body if isinstance(p, Definition)), None) if isinstance(node, ast.ClassDef) else body[0]
-    last = first_line(cut) - 1 if cut else node.end_lineno
+    last = first_line(cut) - 1 if cut else node.end_lineno or node.lineno
     if last < node.lineno:  # all on one line
         return lines[node.lineno - 1].strip()
-    skipped = range(body[0].lineno, body[0].end_lineno + 1) if documented else range(0)
+    skipped = range(body[0].lineno, (body[0].end_lineno or 0) + 1) if documented else range(0)
     head = [lines[n - 1] for n in range(first_line(node), last + 1) if n not in skipped]
     return re.sub(r"\n{3,}", "\n\n", textwrap.dedent("\n".join(head)).strip())
 
@@ -197,7 +200,7 @@ class Documentation(Processor):
     exports = Exports()
 
     def begin(self) -> None:
-        self.module, level, cells = module_of_processed(self.nb), 1, []
+        self.module, level, cells = module_of(self.nb), 1, []
         for cell in self.nb.cells:
             if cell.cell_type == "markdown":
                 for mark in HEADING.findall(FENCED.sub("", cell.source)):
@@ -235,12 +238,6 @@ class Documentation(Processor):
         return "\n\n".join(filter(None, [*parts, folded(segment(node, source)), ":::"]))
 
 
-def module_of_processed(notebook: Any) -> str:
-    """Return the module of a notebook whose directives nbdev has already taken out of the cells."""
-    names = (cell.directives_.get("default_exp", "") for cell in notebook.cells if cell.cell_type == "code" and cell.directives_)
-    return next(filter(None, names), "")
-
-
 class Links(Processor):
     """Turn names of the package in backticks into links.
 
@@ -250,11 +247,11 @@ class Links(Processor):
     exports, here = Exports(), ""
 
     def begin(self) -> None:
-        self.module = module_of_processed(self.nb)
+        self.module = module_of(self.nb)
 
     def cell(self, cell: Any) -> None:
         if cell.cell_type == "markdown":
-            cell.source = linked(cell.source, lambda match: self.link(match))
+            cell.source = linked(cell.source, self.link)
 
     def link(self, match: re.Match) -> str:
         name, called = match[1], bool(match[2])
@@ -266,7 +263,7 @@ class Links(Processor):
         return f"[`{name}{'()' if called else ''}`]({target}{f'#{found[1]}' if found[1] else ''})"
 
 
-def linked(markdown: str, link: Any) -> str:
+def linked(markdown: str, link: Callable[[re.Match], str]) -> str:
     """Return markdown with `link` applied to every name in backticks outside code, headings and links."""
     out, at = [], 0
     for fence in [*FENCED.finditer(markdown), None]:
@@ -314,7 +311,8 @@ class Outputs(Processor):
 
 def make_filter(exports: Exports, here: str) -> processors.FilterDefaults:
     """Return nbdev's processors with ours in place of those that run code and guess at links."""
-    ours = {"add_show_docs": type("Documentation", (Documentation,), {"exports": exports}), "add_links": type("Links", (Links,), {"exports": exports, "here": here})}
+    known = {"exports": exports, "here": here}  # nbdev makes the processors itself, so that these are theirs by class
+    ours = {"add_show_docs": type("Documentation", (Documentation,), known), "add_links": type("Links", (Links,), known)}
     dropped = {"exec_show_docs", "clean_show_doc", "add_fold", "mv_exports"}  # for documentation that was run
 
     class Filter(processors.FilterDefaults):

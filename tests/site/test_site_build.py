@@ -214,10 +214,14 @@ def test_a_sound_page_has_no_fault(tmp_path):
     body = '<h2 id="b">B</h2><a href="#b">b</a> <a href="https://example.org">away</a> <a href="index.html#b">again</a><pre>::: {.kept}</pre>'
     (tmp_path / "index.html").write_text(PAGE.format(head="", body=body))
     assert site_check.check_site(tmp_path) == []
-    (tmp_path / "a.css").write_text("@import url(https://example.org/a.css);")
+
+
+@pytest.mark.parametrize("address", ['"https://example.org/a?b=3;4"', "'//example.org/a'", "url(https://example.org/a;b)", 'url( "http://example.org/a;b" ) screen'])
+def test_fonts_of_other_hosts_are_taken_out_and_nothing_else(tmp_path, address):
+    (tmp_path / "a.css").write_text(f'@charset "UTF-8";@import {address};:root{{--a:1}}@import "own.css";')
     assert len(site_check.check_site(tmp_path)) == 1
     site_render.drop_web_fonts(tmp_path)
-    assert site_check.check_site(tmp_path) == []
+    assert site_check.check_site(tmp_path) == [] and (tmp_path / "a.css").read_text() == '@charset "UTF-8";:root{--a:1}@import "own.css";'
 
 
 QUARTO = '#!/bin/sh\nmkdir -p "$2/_site"\n{extra}\n'
