@@ -188,7 +188,7 @@ def _markdown() -> Any:
     """Return a parser for the small part of Markdown that questions may use."""
     from markdown_it import MarkdownIt  # not at the top: the package must import fast
 
-    parser = MarkdownIt("zero", {"html": True}).enable(["backticks", "emphasis", "escape", "fence", "html_inline", "link", "autolink"])
+    parser = MarkdownIt("zero").enable(["backticks", "emphasis", "escape", "fence"])
     parser.inline.ruler.before("escape", "math", _read_math)
     parser.add_render_rule("math", _write_math)
     return parser
