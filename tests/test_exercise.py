@@ -115,7 +115,7 @@ def test_the_answer_cell_is_blank_and_the_folded_solution_must_be_right(id):
     assert cells[1].source.startswith("#| code-fold: true\n") and cells[1].metadata["jupyter"]["source_hidden"]
     assert "#| code-fold" not in cells[0].source and "jupyter" not in cells[0].metadata
     said = ["".join(output.data["text/plain"]) for cell in cells for output in cell.outputs if "data" in output]
-    assert said == [str(exercise(id, ...)), f"{id}: right. {exercises()[id].why}"], "run the lesson again"
+    assert said == [str(exercise(id, ..., **ANSWERS[id].given())), f"{id}: right. {exercises()[id].why}"], "run the lesson again"
 
 
 @pytest.mark.parametrize("id", sorted(ANSWERS))

@@ -28,7 +28,7 @@ def tool(name):
 
 def contents(folder):
     """Return path -> bytes of the notebooks and modules below a folder."""
-    paths = [*(folder / "nbs").rglob("*.ipynb"), *(folder / "course_nlp").glob("*.py")]
+    paths = [*(folder / "nbs").rglob("*.ipynb"), *(folder / "course_nlp").rglob("*.py")]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if ".ipynb_checkpoints" not in path.parts}
 
 
@@ -37,10 +37,7 @@ def copy(tmp_path_factory):
     """Return a copy of what nbdev reads and writes, so that the work tree is never touched."""
     folder = tmp_path_factory.mktemp("copy")
     shutil.copy(ROOT / "pyproject.toml", folder)
-    (folder / "course_nlp").mkdir()
-    for path in (ROOT / "course_nlp").glob("*.py"):
-        shutil.copy(path, folder / "course_nlp")
-    for path in (ROOT / "nbs").rglob("*.ipynb"):
+    for path in [*(ROOT / "course_nlp").rglob("*.py"), *(ROOT / "nbs").rglob("*.ipynb")]:
         target = folder / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
