@@ -83,9 +83,8 @@ def parse(lines: list[str], split: str) -> Iterator[dict]:
     category = title = ""
     selftext: list[str] = []
     answers: list[tuple[int, list[str]]] = []
-    number = 0
-    try:
-        for number, line in enumerate([*(line.strip() for line in lines), "# end"], 1):
+    for number, line in enumerate([*(line.strip() for line in lines), "# end"], 1):
+        try:
             if line.startswith(("# ", "== ")) and title:
                 yield row(split, category, title, selftext, answers)
                 title, selftext, answers = "", [], []
@@ -99,8 +98,8 @@ def parse(lines: list[str], split: str) -> Iterator[dict]:
                 raise ValueError(f"{line[:30]!r}... has no title above it")
             else:
                 (answers[-1][1] if answers else selftext).append(line)
-    except ValueError as error:
-        raise ValueError(f"line {number}: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
 
 
 def rows() -> list[dict]:
