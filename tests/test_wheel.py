@@ -99,20 +99,21 @@ def test_wheel_built_from_the_source_distribution_is_the_same(archives):
 
 def test_metadata_says_what_the_course_needs(archives):
     said = metadata(archives[0])
-    needs = {r.name: r for r in map(Requirement, said.get_all("Requires-Dist"))}
+    needs = [Requirement(line) for line in said.get_all("Requires-Dist")]
+    torch = {extra: r for r in needs if r.name == "torch" for extra in ("", "colab", "course") if r.marker.evaluate({"extra": extra})}
     pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
     pinned = {name.lower().replace("_", "-"): version.partition("+")[0] for name, version in pinned.items()}
     for release in ("2.6.0", "2.6.0+cu124", pinned["torch"]):  # Colab brings its own torch
-        assert needs["torch"].specifier.contains(release)
-    for name, need in needs.items():
-        if (key := name.lower().replace("_", "-")) in pinned:
+        assert all(r.specifier.contains(release) for r in torch.values())
+    for need in needs:
+        if (key := need.name.lower().replace("_", "-")) in pinned:
             assert need.specifier.contains(pinned[key]), f"{need} does not admit {pinned[key]}, which constraints.txt pins"
-    assert not needs["torch"].marker.evaluate({"extra": ""}) and needs["torch"].marker.evaluate({"extra": "course"})
-    assert needs["numpy"].marker is None
+    assert set(torch) == {"colab", "course"}  # the base install has no torch
+    assert next(r for r in needs if r.name == "numpy").marker is None
     python = SpecifierSet(said["Requires-Python"])
     assert python.contains("3.11.0") and python.contains("3.12.9") and not python.contains("3.10.14")
     assert said["License-Expression"] == "Apache-2.0 AND CC-BY-4.0"
-    assert {"course", "demos", "dev"} <= set(said.get_all("Provides-Extra"))
+    assert {"colab", "course", "demos", "dev"} <= set(said.get_all("Provides-Extra"))
     assert said["Description-Content-Type"] == "text/markdown" and len(said.get_payload()) > 500
 
 
