@@ -497,6 +497,7 @@ def _show_site(folder: Path) -> None:
         url = f"http://127.0.0.1:{server.server_port}/"
         typer.echo(f"{url} (Ctrl-C stops it)")
         sys.stdout.flush()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts it in the background switches it off
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         try:
             server.serve_forever()
