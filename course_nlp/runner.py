@@ -262,15 +262,17 @@ class PeakMemory:
     def _watch(self) -> None:
         import psutil
 
-        me = psutil.Process()
+        me, known = psutil.Process(), set()
         while not self._stop.wait(self.pause):
-            total = 0
-            for child in me.children(recursive=True):
-                try:
-                    total += child.memory_info().rss
-                except psutil.NoSuchProcess:  # it ended between the listing and the look
-                    continue
-            self.bytes = max(self.bytes, total)
+            children, total = me.children(recursive=True), 0
+            for child in children:
+                # a process that was just forked still shares its parent's pages: counted at once, they would count twice
+                if child in known:
+                    try:
+                        total += child.memory_info().rss
+                    except psutil.NoSuchProcess:  # it ended between the listing and the look
+                        continue
+            known, self.bytes = set(children), max(self.bytes, total)
 
 # %% ../nbs/lib/11_runner.ipynb #run-cells
 def executed_cells(nb: Mapping[str, Any]) -> int:

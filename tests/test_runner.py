@@ -345,6 +345,22 @@ def test_no_time_is_no_run():
         runner.PeakMemory(pause=0)
 
 
+def test_memory_that_a_fork_shares_counts_once():
+    fork_often = "import os, time; x = b'x' * 200_000_000\n"
+    fork_often += "for _ in range(60):\n    pid = os.fork()\n    if not pid: time.sleep(0.01); os._exit(0)\n    os.waitpid(pid, 0)"
+    with runner.PeakMemory(pause=0.03) as peak:
+        subprocess.run([sys.executable, "-c", fork_often], check=True)
+    assert 200e6 < peak.bytes < 350e6
+
+
+def test_memory_of_a_lasting_child_counts():
+    parent = "import subprocess, sys; x = b'x' * 100_000_000; "
+    parent += "subprocess.run([sys.executable, '-c', 'import time; x = bytearray(150_000_000); x[::4096] = x[::4096]; time.sleep(0.4)'])"
+    with runner.PeakMemory(pause=0.03) as peak:
+        subprocess.run([sys.executable, "-c", parent], check=True)
+    assert 250e6 < peak.bytes < 450e6
+
+
 def test_merge_keeps_other_scales(tmp_path):
     target = tmp_path / "results.json"
     results.merge([{"lesson": "01.01", "scale": "full", "seconds": 9.0}], target)
