@@ -1,7 +1,12 @@
-"""`course_nlp.metrics`: entity scores against seqeval, intervals against SciPy and the normal approximation."""
+"""`course_nlp.metrics` against its oracles: seqeval, torch, sacrebleu, rouge_score, the script of SQuAD, SciPy."""
 
+import json
+import math
+import re
+import string
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_nlp.metrics import bootstrap_interval, entity_spans, ner_scores
+from course_nlp.metrics import (
+    bleu,
+    bootstrap_interval,
+    entity_spans,
+    ner_scores,
+    perplexity,
+    rouge,
+    rouge_words,
+    squad_scores,
+    token_weighted_loss,
+)
 
 TYPES = ("PER", "ORG", "LOC", "work-of-art")
 TAGS = ("O", *(f"{position}-{kind}" for position in "BI" for kind in TYPES))
@@ -188,6 +203,266 @@ def test_spans_refuse_what_is_not_iob2(tags, error, says):
 def test_scores_name_the_argument_that_is_wrong(true, pred, error, says):
     with pytest.raises(error, match=says):
         ner_scores(true, pred)
+
+
+# --- language models --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("loss", "expected"), [(0.0, 1.0), (math.log(7), 7.0), (709.0, math.exp(709)), (710.0, math.inf), (math.inf, math.inf)])
+def test_perplexity_is_exp_and_infinite_beyond_it(loss, expected):
+    assert perplexity(loss) == pytest.approx(expected)
+
+
+def test_perplexity_takes_tensors_and_arrays_of_one_number():
+    import torch
+
+    assert perplexity(torch.tensor(2.0)) == perplexity(np.float32(2.0)) == perplexity(2)
+    assert type(perplexity(torch.tensor(2.0))) is float
+
+
+def test_the_cap_limits_and_nothing_else():
+    assert perplexity(1000.0, cap=500) == 500.0
+    assert perplexity(1.0, cap=500) == math.e
+
+
+@unhurried
+@given(st.lists(st.tuples(st.floats(0, 50), st.integers(0, 300)), min_size=1).filter(lambda rows: any(n for _, n in rows)))
+def test_weighted_loss_is_the_mean_over_all_targets(rows):
+    every_target = [loss for loss, count in rows for _ in range(count)]
+    assert token_weighted_loss(rows) == pytest.approx(sum(every_target) / len(every_target))
+
+
+@pytest.mark.known_error("c09")
+def test_slip_c09_the_mean_of_batch_means_is_another_number():
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    logits = torch.randn(3, 5, 11, generator=torch.Generator().manual_seed(0))
+    labels = torch.full((3, 5), -100)
+    labels[0, :4], labels[1, 0] = torch.tensor([1, 2, 3, 4]), 5  # 4 targets, 1 target, none
+    means = [cross_entropy(row, label) for row, label in zip(logits, labels, strict=True)]
+    pairs = list(zip(means, (labels != -100).sum(1), strict=True))
+    assert math.isnan(means[2])
+    assert token_weighted_loss(pairs) == pytest.approx(float(cross_entropy(logits.flatten(0, 1), labels.flatten())))
+    assert abs(token_weighted_loss(pairs) - float(sum(means[:2]) / 2)) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: perplexity("3"), TypeError, r"loss must be a number, got str '3'"),
+        (lambda: perplexity(np.array([1.0, 2.0])), TypeError, r"loss must be one number, .*weighted mean"),
+        (lambda: perplexity(None), TypeError, r"loss must be a number, got NoneType"),
+        (lambda: perplexity(-2.3), ValueError, r"loss must be 0 or more, got -2.3"),
+        (lambda: perplexity(math.nan), ValueError, r"loss must be 0 or more, got nan"),
+        (lambda: perplexity(1.0, cap=0), ValueError, r"cap must be above 0, got 0"),
+        (lambda: token_weighted_loss([]), ValueError, r"pairs holds no target"),
+        (lambda: token_weighted_loss([(math.nan, 0)]), ValueError, r"pairs holds no target"),
+        (lambda: token_weighted_loss([(1.0, 2), 1.0]), TypeError, r"pairs\[1\] must be \(mean loss, number of targets\), got 1.0"),
+        (lambda: token_weighted_loss([(1.0, -1)]), ValueError, r"pairs\[0\]\[1\] must be a number of targets, got -1"),
+        (lambda: token_weighted_loss([(3, 0.5)]), ValueError, r"pairs\[0\]\[1\] must be a number of targets, got 0.5"),
+        (lambda: token_weighted_loss([("1", 2)]), TypeError, r"pairs\[0\]\[0\] must be a number, got str"),
+    ],
+)
+def test_losses_that_are_none_are_named(call, error, says):
+    with pytest.raises(error, match=says):
+        call()
+
+
+# --- translations -----------------------------------------------------------------------------------------------------
+
+PLUGIN = "This plugin allows you to automatically translate web pages between several languages."
+words = st.lists(st.sampled_from("the a cat dog sat on mat , . Étude été 3.5".split()), max_size=9).map(" ".join)
+
+
+def test_the_bleu_figures_of_the_syllabus():
+    texts = ["This plugin lets you translate web pages between several languages automatically.", "This This This This", "This plugin"]
+    assert [round(bleu([text], [PLUGIN]), 4) for text in texts] == [46.7505, 1.6836, 0.0]
+
+
+@unhurried
+@given(st.lists(st.tuples(words, words, words), min_size=1, max_size=5))
+def test_bleu_equals_sacrebleus_on_two_references(rows):
+    import sacrebleu
+
+    preds, first, second = (list(column) for column in zip(*rows, strict=True))
+    expected = min(100.0, sacrebleu.corpus_bleu(preds, [first, second]).score)
+    assert bleu(preds, list(zip(first, second, strict=True))) == pytest.approx(expected, abs=1e-12)
+
+
+def test_references_of_different_number_count_each_for_its_own_sentence():
+    preds, refs = ["a b c d e", "k l m n o"], ["a b c d x", "k l m n o"]
+    alone = bleu(preds, refs)
+    assert bleu(preds, [["a b c d x", "a b c d e"], "k l m n o"]) == 100.0 > alone
+    assert bleu(preds, [["a b c d x"], ["k l m n o", "a b c d e"]]) == alone  # a reference of another sentence is no help
+
+
+def test_bleu_of_a_set_is_not_the_mean_of_its_sentences():
+    preds, refs = ["a b c d e", "k l x n o p q"], ["a b c d e", "k l m n o p q"]
+    assert abs(bleu(preds, refs) - np.mean([bleu([p], [r]) for p, r in zip(preds, refs, strict=True)])) > 1
+
+
+def test_chinese_needs_its_tokenizer():
+    assert bleu(["今天天气很好啊"], ["今天天气很好吗"]) < 1
+    assert bleu(["今天天气很好啊"], ["今天天气很好吗"], tokenize="zh") > 50
+
+
+# --- summaries --------------------------------------------------------------------------------------------------------
+
+
+def stock_rouge(pred: str, ref: str, stemmer: bool = False) -> dict[str, float]:
+    """Return what rouge_score says with its own tokenizer."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    score = RougeScorer(["rouge1", "rouge2", "rougeL", "rougeLsum"], use_stemmer=stemmer).score(ref, pred)
+    return {kind: value.fmeasure for kind, value in score.items()}
+
+
+plain = st.text(alphabet="abcXYZ 019-_.,'\n", max_size=30)
+
+
+@unhurried
+@given(plain, plain)
+def test_rouge_equals_rouge_score_on_plain_english(pred, ref):
+    assert rouge([pred], [ref]) == pytest.approx(stock_rouge(pred, ref))
+
+
+def test_rouge_stems_as_rouge_score_does():
+    pred, ref = "The cats were running fast and dies", "A cat runs as the dying die"
+    assert rouge([pred], [ref], stemmer=True) == pytest.approx(stock_rouge(pred, ref, stemmer=True))
+    assert rouge([pred], [ref])["rouge1"] < rouge([pred], [ref], stemmer=True)["rouge1"]
+
+
+def test_rouge_by_hand():
+    ref = "I loved reading the Hunger Games"
+    scores = rouge(["I absolutely loved reading the Hunger Games"], [ref])
+    assert scores["rouge1"] == pytest.approx(2 * (6 / 7) / (1 + 6 / 7))  # recall 6/6, precision 6/7
+    assert round(scores["rouge1"], 2) == 0.92 and round(scores["rouge2"], 2) == 0.73
+    wordy = rouge(["I really really absolutely loved reading the Hunger Games indeed"], [ref])
+    assert wordy["rouge1"] == pytest.approx(2 * 0.6 / 1.6)  # precision 6/10
+
+
+@pytest.mark.known_error("c14")
+def test_slip_c14_rouge_l_is_a_subsequence_and_lsum_goes_by_lines():
+    gap = rouge(["a x b y c"], ["a b c"])["rougeL"]
+    assert gap == pytest.approx(2 * (3 / 5) / (1 + 3 / 5))  # the longest common substring would be a single word
+    lines = rouge(["we stayed\nit rained"], ["it rained\nwe stayed"])
+    assert (lines["rougeL"], lines["rougeLsum"]) == (0.5, 1.0)
+    assert rouge(["we stayed it rained"], ["it rained we stayed"])["rougeLsum"] == 0.5
+
+
+def test_text_that_is_not_english_scores_one_against_itself_and_the_stock_does_not():
+    for text in ("今天天气很好。", "これはペンです", "Это хорошая книга", "مرحبا بالعالم"):
+        assert set(rouge([text], [text]).values()) == {1.0}
+        assert stock_rouge(text, text)["rouge1"] == 0.0
+    assert rouge_words("Muy fácil") == ["muy", "fácil"] == rouge_words("MUY fa\u0301cil")
+    assert rouge(["fácil"], ["f cil"])["rouge1"] == 0.0 < stock_rouge("fácil", "f cil")["rouge1"]
+
+
+def test_rouge_takes_the_best_reference_and_the_mean_of_the_summaries():
+    one = rouge(["a b"], [["x", "a b"]])
+    assert set(one.values()) == {1.0}
+    assert rouge(["a b", "c"], [["x", "a b"], "d"])["rouge1"] == 0.5
+
+
+def test_a_tokenizer_may_be_a_function_or_an_object():
+    from rouge_score.tokenizers import DefaultTokenizer
+
+    assert rouge(["ab"], ["ba"], tokenizer=list)["rouge1"] == 1.0
+    assert rouge(["今天"], ["今天"], tokenizer=DefaultTokenizer(False))["rouge1"] == 0.0
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def squad_script(pred: str, truths: list[str]) -> tuple[float, float]:
+    """Return exact match and F1 by the steps of the official script for SQuAD 1.1."""
+
+    def normalize(text: str) -> str:
+        text = "".join(c for c in text.lower() if c not in set(string.punctuation))
+        return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+    def f1(truth: str) -> float:
+        left, right = normalize(pred).split(), normalize(truth).split()
+        same = sum((Counter(left) & Counter(right)).values())
+        if same == 0:
+            return 0.0
+        precision, recall = same / len(left), same / len(right)
+        return 2 * precision * recall / (precision + recall)
+
+    return float(any(normalize(pred) == normalize(truth) for truth in truths)), max(f1(truth) for truth in truths)
+
+
+spoken = st.text(alphabet="ab theAnéß'-–“.,1 \t", max_size=14)
+
+
+@unhurried
+@given(spoken, st.lists(spoken.filter(lambda text: re.sub(r"\W|\b(a|an|the)\b", "", text.lower())), min_size=1, max_size=3))
+def test_squad_scores_equal_the_official_script(pred, truths):
+    exact, f1 = squad_script(pred, truths)
+    assert squad_scores([pred], [truths]) == pytest.approx({"exact_match": 100 * exact, "f1": 100 * f1})
+
+
+@pytest.mark.parametrize(
+    ("pred", "refs", "exact", "f1"),
+    [
+        ("the X", "X", 100, 100),
+        ("Denver Broncos", ["Denver Broncos"] * 3, 100, 100),
+        ("Levi's Stadium", ["Santa Clara, California", "Levi’s", "Levis Stadium"], 100, 100),
+        ("", "Denver", 0, 0),
+        ("the", "a", 100, 100),  # nothing is left on either side: equal
+        ("", ["X", "the"], 100, 100),
+        ("in 1889", "1889", 0, 200 / 3),
+        ("上海市", "上海", 0, 80),
+        ("《红楼梦》", "红楼梦", 100, 100),
+        ("北京 大学", "北京大学", 100, 100),
+        ("上海", "海上", 0, 100),
+    ],
+)
+def test_squad_scores_by_hand(pred, refs, exact, f1):
+    assert squad_scores([pred], [refs]) == pytest.approx({"exact_match": exact, "f1": f1})
+
+
+def test_squad_scores_average_questions_and_read_the_answers_column():
+    answers = [{"text": ["Rhine", "river Rhine"], "answer_start": [4, 0]}, {"text": ["Basel"], "answer_start": [9]}]
+    scores = squad_scores(["Rhine", "Bern"], answers)
+    assert scores == {"exact_match": 50.0, "f1": 50.0}
+    assert [type(value) for value in json.loads(json.dumps(scores)).values()] == [float, float]
+
+
+@pytest.mark.parametrize("score", [bleu, rouge, squad_scores])
+@pytest.mark.parametrize(
+    ("preds", "refs", "error", "says"),
+    [
+        ([], [], ValueError, r"preds is empty"),
+        (["a"], ["a", "b"], ValueError, r"refs must hold one entry for each of the 1 predictions, got 2"),
+        (["a", "b", "c"], [["a", "b", "c"]], ValueError, r"refs must hold one entry for each of the 3 predictions, got 1"),
+        ("text", ["text"], TypeError, r"preds must be a list, got str 'text'"),
+        (["text"], "text", TypeError, r"refs must be a list, got str 'text'"),
+        ([[3, 4]], ["a"], TypeError, r"preds\[0\] must be a string, got list .*decode token ids first"),
+        (["a"], [None], TypeError, r"refs\[0\] must be a list, got NoneType"),
+        (["a"], [["a", 7]], TypeError, r"refs\[0\]\[1\] must be a string, got int 7"),
+        (["a", "b"], ["a", []], ValueError, r"refs\[1\] is empty"),
+        (iter(["a"]), ["a"], TypeError, r"preds must be a list"),
+    ],
+)
+def test_text_scores_name_the_argument_that_is_wrong(score, preds, refs, error, says):
+    with pytest.raises(error, match=says):
+        score(preds, refs)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: bleu(["a"], ["a"], tokenize="mandarin"), ValueError, r"tokenize must be one of .*zh, got 'mandarin'"),
+        (lambda: rouge(["a"], ["a"], tokenizer=list, stemmer=True), ValueError, r"stemmer=True goes with the built-in words only"),
+        (lambda: rouge(["a"], ["a"], tokenizer="zh"), TypeError, r"tokenizer must be a function .* got str"),
+        (lambda: squad_scores(["a"], [{"texts": ["a"]}]), TypeError, r"refs\[0\] must be a list, got dict"),
+    ],
+)
+def test_options_that_are_none_are_named(call, error, says):
+    with pytest.raises(error, match=says):
+        call()
 
 
 # --- intervals --------------------------------------------------------------------------------------------------------
