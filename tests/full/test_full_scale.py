@@ -4,7 +4,8 @@ import ast
 import re
 
 import pytest
-from full.real_shapes import SHAPES, Rows, fill
+from full.real_shapes import SHAPES, fill
+from full.shape_kinds import Rows
 from lesson_runs import ROOT, called, calls, each_lesson, environment, read, ready, run_lesson
 
 from course_nlp import catalog, runner
@@ -60,7 +61,7 @@ def test_the_ids_of_a_lesson_are_found():
 @pytest.mark.parametrize("id", LESSONS)
 def test_every_full_id_of_a_lesson_has_a_shape(id):
     missing = full_ids(id) - set(SHAPES)
-    assert not missing, f"{id}: declare the shape of {', '.join(sorted(missing))} in tests/full/real_shapes.py"
+    assert not missing, f"{id}: declare the shape of {', '.join(sorted(missing))} in a module tests/full/shapes_*.py"
 
 
 def test_an_id_without_a_shape_is_refused(tmp_path):
