@@ -864,6 +864,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'course_nlp.start._seed': ('lib/start.html#_seed', 'course_nlp/start.py'),
                                   'course_nlp.start._use_real_hub': ('lib/start.html#_use_real_hub', 'course_nlp/start.py'),
                                   'course_nlp.start.be_strict': ('lib/start.html#be_strict', 'course_nlp/start.py'),
+                                  'course_nlp.start.fetch_rest': ('lib/start.html#fetch_rest', 'course_nlp/start.py'),
                                   'course_nlp.start.lesson': ('lib/start.html#lesson', 'course_nlp/start.py'),
                                   'course_nlp.start.use_local_hub': ('lib/start.html#use_local_hub', 'course_nlp/start.py')},
             'course_nlp.token_classification': { 'course_nlp.token_classification.Tags': ( '07_main_tasks/token_classification.html#tags',
