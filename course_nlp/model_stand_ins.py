@@ -455,12 +455,7 @@ def build_gpt2_tokenizer(entry: Entry, source: Source, folder: Path) -> Files:
     return raw | files | {"config.json": json.dumps(_GPT2_CONFIG, indent=2).encode()}
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #ms-trained-imports
-import json
-from pathlib import Path
-
-import numpy as np
-
-from .stand_ins import DATA, Entry, Files, Source, builder
+from .stand_ins import DATA
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #ms-trained
 def _trained_files(entry: Entry) -> list[Path]:

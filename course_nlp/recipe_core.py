@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'PLACES', 'Options', 'Split', 'Task', 'connect', 'build_model', 'make_model', 'round_to_half', 'EpochOrder',
-           'predict', 'digest', 'fine_tune', 'save_adapter', 'save_whole', 'ship', 'write_results', 'print_table',
-           'run']
+           'stream_rows', 'stream_loader', 'predict', 'digest', 'fine_tune', 'save_adapter', 'save_whole', 'ship',
+           'write_results', 'print_table', 'has_bf16', 'run']
 
 # %% ../nbs/lib/10a_recipe_core.ipynb #core-imports
 import hashlib
@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Options:
     resume: bool = False  # go on from the newest checkpoint in output_dir/checkpoints, if there is one
     checkpoint_steps: int | None = None  # write a checkpoint after so many steps; None = none, or 100 with `resume`
     keep: int = 2  # so many of the newest checkpoints stay
+    mixed_precision: str | None = None  # `bf16` or `no`; None = as Accelerate's configuration says, or `no`
+    stream: bool = False  # read the training data as a stream, each process its share; needs `max_steps`
     epochs: int | None = None
     batch_size: int | None = None  # examples per optimizer step, over all processes
     lr: float | None = None  # the highest learning rate
@@ -52,6 +54,10 @@ class Options:
                 raise ValueError(f"{name} must be 1 or more, got {value!r}")
         if self.lr is not None and not self.lr > 0:
             raise ValueError(f"lr must be above 0, got {self.lr!r}")
+        if self.mixed_precision not in (None, "no", "bf16"):
+            raise ValueError(f"mixed_precision must be bf16 or no, got {self.mixed_precision!r}")
+        if self.stream and self.max_steps is None:
+            raise ValueError("stream needs max_steps: the length of a stream is not known, so its schedule cannot be either")
         if not self.targets:
             raise ValueError('targets is empty; name at least one linear layer of the model, such as "query"')
 
@@ -90,6 +96,8 @@ class Task:
     gather: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None  # (model, batch) -> one row per example; None: predictions and labels
     pad_index: int | Mapping[str, int] = -100  # what fills short gathered rows
     before: bool = False  # score the untrained model as well
+    streams: bool = False  # `encode` takes a stream as well, so the recipe has the option `stream`
+    full: Mapping[str, Any] = field(default_factory=dict)  # fields of this record that differ at scale `full`
     ships: str = "figures"  # what goes into the package: `adapter`, `whole` weights, or `figures` only
     epochs: int = 3
     batch_size: int = 16
@@ -224,6 +232,27 @@ def _training_loader(features: Any, collate: Any, batch_size: int, processes: in
     rows = features if draw is None else Redrawn(features, draw, seed)
     return DataLoader(rows, batch_size=share, sampler=order, drop_last=True, collate_fn=collate)
 
+# %% ../nbs/lib/10a_recipe_core.ipynb #core-stream
+def stream_rows(rows: Any, accelerator: Any, seed: int) -> Any:
+    """Return this process's share of a streamed split, shuffled in each epoch within a buffer of 1,000 rows."""
+    from datasets.distributed import split_dataset_by_node
+
+    shuffled = rows.shuffle(seed=seed, buffer_size=1000)
+    return split_dataset_by_node(shuffled, rank=accelerator.process_index, world_size=accelerator.num_processes)
+
+
+def stream_loader(features: Any, collate: Any, batch_size: int, accelerator: Any, accum: int = 1) -> Any:
+    """Return a prepared loader over this process's share of a stream; `batch_size` is that of all processes and parts."""
+    from accelerate.data_loader import prepare_data_loader
+    from torch.utils.data import DataLoader
+
+    share = _share(batch_size, accelerator.num_processes, accum)
+    loader = DataLoader(features, batch_size=share, drop_last=True, collate_fn=collate)
+    alone = {"num_processes": 1, "process_index": 0}  # the rows are shared out already
+    prepared = prepare_data_loader(loader, accelerator.device, put_on_device=True, dispatch_batches=False, **alone)
+    prepared._is_accelerate_prepared = True  # or `accelerator.prepare` would share them out again
+    return prepared
+
 # %% ../nbs/lib/10a_recipe_core.ipynb #core-predict
 def _bare(model: Any) -> Any:
     """Return the model without the wrapper that averages gradients, which has no `generate`."""
@@ -340,9 +369,10 @@ def fine_tune(
     names = task.labels(data["train"])
     collate = _collator(task, tokenizer, model)
     cut, longest = _lengths(task, options, model, tokenizer)
+    train = stream_rows(data["train"], accelerator, options.seed) if options.stream else data["train"]
     with accelerator.local_main_process_first():
         features = {name: _encode(task, data[name], tokenizer, names, longest) for name in ("validation", "test")}
-        features["train"] = task.encode(data["train"], tokenizer, names, cut)
+        features["train"] = task.encode(train, tokenizer, names, cut)
     splits = {name: Split(data[name], rows, tokenizer, names) for name, rows in features.items()}
 
     def score(*which: str) -> dict[str, dict[str, Any]]:
@@ -360,20 +390,27 @@ def fine_tune(
     return report | scored
 
 
+def _loader(task: Task, options: Options, features: Any, collate: Any, accelerator: Any, draw: Any) -> Any:
+    """Return the prepared loader of the training split."""
+    size = options.batch_size or task.batch_size
+    if options.stream:
+        return stream_loader(features, collate, size, accelerator, task.accum)
+    return accelerator.prepare(_training_loader(features, collate, size, accelerator.num_processes, options.seed, task.accum, draw))
+
+
 def _train(task: Task, options: Options, model: Any, tokenizer: Any, features: Any, collate: Any, accelerator: Any) -> tuple[Any, list]:
     """Train a model on features and return it, prepared, with the history."""
     import torch
 
     from course_nlp.training import decay_groups, fit_loop, planned_steps, target_count
 
-    data = digest(features)
-    _check_agreement(data, accelerator)
-    checkpoints = _checkpoints(task, options, model, data)
-    size, processes, epochs = options.batch_size or task.batch_size, accelerator.num_processes, options.epochs or task.epochs
-    draw = task.redraw(tokenizer) if task.redraw else None
-    loader = _training_loader(features, collate, size, processes, options.seed, task.accum, draw)
+    data = "a stream" if options.stream else digest(features)
+    if not options.stream:
+        _check_agreement(data, accelerator)
+    checkpoints, epochs = _checkpoints(task, options, model, data), options.epochs or task.epochs
+    loader = _loader(task, options, features, collate, accelerator, task.redraw(tokenizer) if task.redraw else None)
     optimizer = torch.optim.AdamW(decay_groups(model, weight_decay=task.weight_decay), lr=options.lr or task.lr)
-    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+    model, optimizer = accelerator.prepare(model, optimizer)
     steps = planned_steps(loader, epochs, accum=task.accum, max_steps=options.max_steps)
     torch.manual_seed(options.seed + accelerator.process_index)  # dropout, where there is any, differs between processes
     how: dict[str, Any] = {"scheduler": task.scheduler, "warmup_steps": round(task.warmup * steps), "accum": task.accum}
@@ -467,8 +504,19 @@ def print_table(task: Task, report: Mapping[str, Any]) -> None:
     Console().print(table)
 
 # %% ../nbs/lib/10a_recipe_core.ipynb #core-run
+def has_bf16() -> bool:
+    """Return whether this machine computes in bf16 by itself: on its GPU, or on its CPU if there is none."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return any(there for name, there in torch.cpu.get_capabilities().items() if name.endswith("bf16") and isinstance(there, bool))
+
+
 def _check_before(options: Options, chosen: Settings) -> None:
     """Raise a ValueError for options that would spoil the end of a long training."""
+    if options.mixed_precision == "bf16" and not has_bf16():
+        raise ValueError("mixed_precision = 'bf16': this machine cannot compute in bf16 and would only emulate it; leave the option out")
     if options.ship and (chosen.scale != "small" or options.max_steps is not None):
         raise ValueError("ship needs scale small and no max_steps: the stand-ins are made by whole trainings at that scale")
     if options.output_dir.exists() and not options.output_dir.is_dir():
@@ -484,14 +532,18 @@ def run(task: Task, options: Options) -> dict[str, Any]:  # what metrics.json ho
 
     from course_nlp.training import start_accelerator
 
-    accelerator = start_accelerator()
+    accelerator = start_accelerator(mixed_precision=options.mixed_precision)
+    if chosen.scale == "full":
+        task = replace(task, **task.full)
     checkpoint, dataset = task.stand_ins if chosen.scale == "small" else task.originals
     repo = HfApi().create_repo(options.push, exist_ok=True).repo_id if options.push and accelerator.is_main_process else None
     with accelerator.local_main_process_first():
-        data = task.load(dataset, options) if task.load else load_dataset(dataset)
+        data = dict(task.load(dataset, options) if task.load else load_dataset(dataset))
+        if options.stream:
+            data["train"] = load_dataset(dataset, split="train", streaming=True)
         model, tokenizer = make_model(task, checkpoint, data["train"], task.labels(data["train"]), options)
     facts: dict[str, Any] = {"recipe": task.name, "scale": chosen.scale, "checkpoint": checkpoint, "dataset": dataset}
-    facts |= {"seed": options.seed, "processes": accelerator.num_processes}
+    facts |= {"seed": options.seed, "processes": accelerator.num_processes, "precision": accelerator.mixed_precision}
     report = facts | fine_tune(task, options, model, tokenizer, data, accelerator)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator, skip_first_batches
 from accelerate.data_loader import DataLoaderStateMixin
@@ -409,10 +410,14 @@ def _set_random_state(loader: DataLoader, state: Mapping[str, Tensor]) -> None:
         generator.set_state(state[f"sampler{n}"].to(torch.uint8))
 
 
-def _drawn_by_batches(loader: DataLoader) -> list[Tensor]:
+def _drawn_by_batches(loader: DataLoader) -> list[str]:
     """Return the states of all generators from which rows and batches, once in order, must not draw."""
-    own = [generator.get_state() for generator in _generators(list(_chain(loader))[:2])]
-    return [value.nan_to_num() for name, value in cp.random_state().items() if name != "cuda"] + own
+    states = [value.nan_to_num().tolist() for name, value in cp.random_state().items() if name != "cuda"]
+    for part in (loader.dataset, loader.collate_fn):
+        own = getattr(part, "generator", None)
+        states += [own.get_state().tolist()] if isinstance(own, torch.Generator) else []
+        states += [own.bit_generator.state] if isinstance(own, np.random.Generator) else []
+    return [hashlib.blake2b(repr(state).encode(), digest_size=8).hexdigest() for state in states]
 
 
 def _epoch(loader: DataLoader, accum: int, place: _Place, accelerator: Accelerator, strict: bool) -> Iterator[list[Batch]]:
@@ -433,7 +438,7 @@ def _epoch(loader: DataLoader, accum: int, place: _Place, accelerator: Accelerat
         yield group
         before = _drawn_by_batches(loader) if strict else []
         group = next(groups, None)
-        if strict and not all(map(torch.equal, before, _drawn_by_batches(loader))):
+        if strict and before != _drawn_by_batches(loader):
             raise ValueError(
                 "batches are made with a random generator, by a collator that masks at random perhaps, so a training that is "
                 "taken up again would see other ones; draw row by row instead: training.Redrawn(rows, draw, seed)"
