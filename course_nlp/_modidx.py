@@ -125,6 +125,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'course_nlp/checkpoints.py'),
                                         'course_nlp.checkpoints.read_checkpoint': ( 'lib/checkpoints.html#read_checkpoint',
                                                                                     'course_nlp/checkpoints.py'),
+                                        'course_nlp.checkpoints.seconds_spent': ( 'lib/checkpoints.html#seconds_spent',
+                                                                                  'course_nlp/checkpoints.py'),
                                         'course_nlp.checkpoints.set_random_state': ( 'lib/checkpoints.html#set_random_state',
                                                                                      'course_nlp/checkpoints.py'),
                                         'course_nlp.checkpoints.weights_digest': ( 'lib/checkpoints.html#weights_digest',

@@ -366,6 +366,8 @@ def fine_tune(
     accelerator: Any,
 ) -> dict[str, Any]:  # labels, steps, seconds, history, and the figures of validation and test
     """Train `model` on the training split, score it on the other two, and return what there is to say."""
+    from course_nlp.checkpoints import seconds_spent
+
     names = task.labels(data["train"])
     collate = _collator(task, tokenizer, model)
     cut, longest = _lengths(task, options, model, tokenizer)
@@ -380,7 +382,7 @@ def fine_tune(
         return {name: predict(model, features[name], collate, accelerator, task.gather, **kw) for name in which}
 
     untrained = {"before": task.figures(score("test")["test"], splits["test"])} if task.before else {}
-    begin = time.perf_counter()
+    begin = time.perf_counter() - (seconds_spent(options.output_dir / "checkpoints") if options.resume else 0)
     model, history = _train(task, options, model, tokenizer, features["train"], collate, accelerator)
     report = {"labels": names, "steps": len(history), "seconds": round(time.perf_counter() - begin, 1), "history": history}
     if task.ships != "figures":

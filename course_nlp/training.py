@@ -11,6 +11,7 @@ import hashlib
 import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -361,6 +362,7 @@ class _Fit:
     count_fn: Callable[[Batch], int]
     evaluate: Callable[[], dict[str, float]] | None
     history: list[dict[str, Any]] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)  # earlier by what was spent before, for a training that is taken up again
 
     def step(self, batches: Sequence[Batch], epoch: int) -> None:
         """Take one optimizer step and note it."""
@@ -462,6 +464,7 @@ def _save(fit: _Fit, place: _Place, loader: DataLoader, options: Checkpoints, se
         tensors = {"model": cp.model_state(accelerator.unwrap_model(fit.model)), "optimizer": averages, "random": rows}
         scaler = accelerator.scaler.state_dict() if accelerator.scaler else None
         state = {"step": len(fit.history), "epoch": place.epoch, "used": place.used, "settings": dict(settings), "optimizer": plain}
+        state |= {"seconds": round(time.monotonic() - fit.began, 1)}
         state |= {"schedule": cp.plain(fit.schedule.state_dict(), "the schedule's state"), "scaler": scaler, "history": fit.history}
         cp.write_checkpoint(options.folder, len(fit.history), tensors, state, options.keep)
     accelerator.wait_for_everyone()
@@ -487,6 +490,7 @@ def _resume(fit: _Fit, options: Checkpoints, settings: Mapping[str, Any]) -> _Pl
     if accelerator.scaler and state["scaler"]:
         accelerator.scaler.load_state_dict(state["scaler"])
     fit.history.extend(state["history"])
+    fit.began -= state["seconds"]
     begin, now = (cp.own_random_state(tensors["random"], when, accelerator.process_index) for when in ("begin.", "now."))
     return _Place(state["epoch"], state["used"], begin, now)
 
