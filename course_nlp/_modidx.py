@@ -871,6 +871,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'course_nlp.recipe_core.has_bf16': ('lib/recipe_core.html#has_bf16', 'course_nlp/recipe_core.py'),
                                         'course_nlp.recipe_core.make_model': ( 'lib/recipe_core.html#make_model',
                                                                                'course_nlp/recipe_core.py'),
+                                        'course_nlp.recipe_core.model_class': ( 'lib/recipe_core.html#model_class',
+                                                                                'course_nlp/recipe_core.py'),
                                         'course_nlp.recipe_core.predict': ('lib/recipe_core.html#predict', 'course_nlp/recipe_core.py'),
                                         'course_nlp.recipe_core.print_table': ( 'lib/recipe_core.html#print_table',
                                                                                 'course_nlp/recipe_core.py'),

@@ -91,6 +91,7 @@ def _options_of(task: Task) -> argparse.ArgumentParser:
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m course_nlp.recipes", description="Train one of the course's models.")
+    parser.add_argument("--names", action="version", version=" ".join(RECIPES), help="print the names of all recipes")
     commands = parser.add_subparsers(dest="recipe", required=True, metavar="NAME")
     for task in RECIPES.values():
         commands.add_parser(task.name, parents=[_options_of(task)], help=task.title, description=f"Train a model for {task.title}.")
