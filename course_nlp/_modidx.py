@@ -925,6 +925,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                     'course_nlp/tasks.py'),
                                   'course_nlp.tasks.embed': ( '01_transformer_models/what_can_transformers_do.html#embed',
                                                               'course_nlp/tasks.py'),
+                                  'course_nlp.tasks.mask_with': ( '01_transformer_models/what_can_transformers_do.html#mask_with',
+                                                                  'course_nlp/tasks.py'),
                                   'course_nlp.tasks.model_dtype': ( '01_transformer_models/what_can_transformers_do.html#model_dtype',
                                                                     'course_nlp/tasks.py'),
                                   'course_nlp.tasks.read_wav': ( '01_transformer_models/what_can_transformers_do.html#read_wav',

@@ -22,9 +22,9 @@ from transformers import (
     pipeline,
     set_seed,
 )
-from transformers.pipelines import SUPPORTED_TASKS, check_task
+from transformers.pipelines import SUPPORTED_TASKS, PipelineException, check_task
 
-from course_nlp.tasks import TASKS, embed, model_dtype, read_wav, show_entities, zero_shot
+from course_nlp.tasks import TASKS, embed, mask_with, model_dtype, read_wav, show_entities, zero_shot
 
 WORDS = "this text is about cooking sport money the soup was hot and striker scored twice . my name lagos syl ##va ##in".split()
 VOCAB = {token: i for i, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS])}
@@ -243,6 +243,26 @@ def test_greedy_needs_no_seed_and_limits_count_tokens(generator):
     runs = [generator("the soup", max_new_tokens=5, do_sample=False, return_tensors=True)[0] for _ in range(2)]
     ids = [run["generated_token_ids"] for run in runs]
     assert ids[0] == ids[1] and len(ids[0]) <= 2 + 5
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_each_guess_has_score_id_token_and_text(k):
+    filler = pipeline("fill-mask", model=bert(BertForMaskedLM), tokenizer=tokenizer(), device="cpu")
+    guesses = filler(mask_with(filler.tokenizer, "the soup was ___ ."), top_k=k)
+    assert len(guesses) == k and all(set(guess) == {"score", "token", "token_str", "sequence"} for guess in guesses)
+    assert [guess["score"] for guess in guesses] == sorted((guess["score"] for guess in guesses), reverse=True)
+    with pytest.raises(PipelineException, match="mask_token"):
+        filler("the soup was hot .")
+
+
+def test_mask_with_puts_in_the_tokenizers_own_sign(generator):
+    assert mask_with(tokenizer(), "the ___ was ___") == "the [MASK] was [MASK]"
+    other = BertTokenizer(vocab=VOCAB, mask_token="<mask>")
+    assert mask_with(other, "the ___") == "the <mask>"
+    with pytest.raises(ValueError, match="must have a gap, written ___, got 'the soup'"):
+        mask_with(tokenizer(), "the soup")
+    with pytest.raises(ValueError, match="has no mask token"):
+        mask_with(generator.tokenizer, "the ___")
 
 
 # --- sound
