@@ -177,7 +177,7 @@ def lm_figures(rows: Mapping[str, Any]) -> dict[str, float]:
     targets = int(rows["targets"].sum())
     if targets == 0:
         raise ValueError("rows holds no target; every label may be -100, or every row a single token")
-    loss = float(rows["loss"].double().sum()) / targets
+    loss = float(rows["loss"].detach().double().sum()) / targets
     return {"loss": loss, "perplexity": perplexity(loss), "accuracy": int(rows["hits"].sum()) / targets, "targets": targets}
 
 # %% ../nbs/07_main_tasks/06_causal_lm.ipynb #clm-complete-code

@@ -4,6 +4,7 @@ A new lesson adds a line to TABLE. Every change is made in a throw-away cache, n
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,6 +64,33 @@ def shuffled(column: str) -> Callable[[Files], Files]:
     return change
 
 
+def stillborn(files: Files) -> Files:
+    """Return a configuration that makes every fresh weight zero: no gradient gets anywhere, and the model stays untrained."""
+    return {"config.json": json.dumps(json.loads(files["config.json"]) | {"initializer_range": 0.0}).encode()}
+
+
+def scrambled(column: str) -> Callable[[Files], Files]:
+    """Return a way to put the words of each training text in random order, so that the next one cannot be told from the last."""
+    import numpy as np
+
+    def change(files: Files) -> Files:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
+        table, rng = pq.read_table(pa.BufferReader(files[path])), np.random.default_rng(0)
+        texts = []
+        for text in table[column].to_pylist():
+            pieces = re.findall(r"\s+|\w+|[^\w\s]", text)
+            texts.append("".join(pieces[i] for i in rng.permutation(len(pieces))))
+        index = table.schema.get_field_index(column)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.set_column(index, table.schema.field(index), pa.array(texts, table.schema.field(index).type)), sink)
+        return {path: sink.getvalue().to_pybytes()}
+
+    return change
+
+
 def untouched(files: Files) -> Files:
     """Change nothing: the control of the other three."""
     return {}
@@ -75,8 +103,8 @@ def untouched(files: Files) -> Files:
 class Sabotage:
     """For one lesson, what to break in which stand-in."""
 
-    weights: dict[str, Callable[[Files], Files]]  # id of a checkpoint -> `untrained`
-    labels: dict[str, Callable[[Files], Files]]  # id of a data set -> `shuffled(column)`; of a checkpoint -> `exchanged_names`
+    weights: dict[str, Callable[[Files], Files]]  # id of a checkpoint -> `untrained`; where none is loaded, `stillborn`
+    labels: dict[str, Callable[[Files], Files]]  # id of a data set -> `shuffled(column)`, `scrambled(column)`; of a checkpoint -> `exchanged_names`
 
 
 @dataclass(frozen=True)
@@ -90,6 +118,8 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     # trains nothing: the labels it depends on are the names in the checkpoint's configuration
     "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
+    # loads no weights, so what stays untrained is what it makes; its labels are the next words
+    "07.06": Sabotage({"course/gpt2-tokenizer": stillborn}, {"course/python-code": scrambled("content")}),
 }
 
 
