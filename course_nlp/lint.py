@@ -278,7 +278,7 @@ def skipped_cells(page: Page) -> Found:
         yield cell.id, f"{skipped[0].id} is already skipped; at most one cell of a lesson may be, so make this one run"
 
 # %% ../nbs/lib/15_lint.ipynb #lint-scale
-START_NAMES = {"lesson", "pick", "subset", "record"}
+START_NAMES = {"lesson", "pick", "subset", "record", "fetch_rest"}
 
 
 def _decisions(tree: ast.AST) -> Iterator[ast.AST]:
