@@ -420,10 +420,9 @@ def build_speech(entry: Entry, source: Source, folder: Path) -> Files:
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #gpt2-imports
 import hashlib
-import json
 from pathlib import Path
 
-from .stand_ins import Entry, Files, Source, builder, read_member
+from .stand_ins import Entry, Files, Source, builder
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #gpt2-config
 _GPT2_CONFIG = {

@@ -85,10 +85,7 @@ def steps_on_four(answer: Any) -> str | None:
     return near(answer, epochs * math.ceil(batches / 4), "the number of steps", mistakes=mistakes)
 
 # %% ../../nbs/checks/07.ipynb #chk07-clm-imports
-import math
-from typing import Any
-
-from ..exercise import attempt, checker, near, number, numbers
+from ..exercise import attempt, number
 
 # %% ../../nbs/checks/07.ipynb #chk07-clm-a
 @checker(

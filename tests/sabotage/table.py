@@ -65,8 +65,8 @@ def shuffled(column: str) -> Callable[[Files], Files]:
 
 
 def stillborn(files: Files) -> Files:
-    """Return a configuration that makes every fresh weight zero: no gradient gets anywhere, and the model stays untrained."""
-    return {"config.json": json.dumps(json.loads(files["config.json"]) | {"initializer_range": 0.0}).encode()}
+    """Return a configuration that makes every fresh weight next to zero: no gradient gets anywhere, and the model stays untrained."""
+    return {"config.json": json.dumps(json.loads(files["config.json"]) | {"initializer_range": 1e-30}).encode()}
 
 
 def scrambled(column: str) -> Callable[[Files], Files]:
