@@ -81,5 +81,5 @@ SHAPES = [
     Checkpoint("HuggingFaceTB/SmolLM2-135M-Instruct", SMOLLM2, smollm2_tokenizer),
     JsonLines("transformersbook/codeparrot-train", lambda: scripts("train", 60, every=4), file="file-000000000000.json.gz"),
     JsonLines("huggingface-course/codeparrot-ds-train", lambda: scripts("train", 60), file="codeparrot-ds-train.jsonl"),
-    JsonLines("huggingface-course/codeparrot-ds-valid", lambda: scripts("validation", 20), file="codeparrot-ds-valid.jsonl"),
+    JsonLines("huggingface-course/codeparrot-ds-valid", lambda: scripts("validation", 60), file="codeparrot-ds-valid.jsonl"),
 ]
