@@ -139,7 +139,10 @@ class NGrams:
             p[where], guess[where] = level.mix(codes, self.vocab_size, p[where], guess[where])
         return p, guess
 
-    def figures(self, rows: Any) -> dict[str, float]:
+    def figures(
+        self,
+        rows: Any,  # token ids, shape (rows, tokens)
+    ) -> dict[str, float]:
         """Return loss (nats per target), perplexity, accuracy (0 to 1) and the number of targets over the rows."""
         p, guess = self.predict(rows)
         loss = float(-np.log(p).mean())
@@ -147,7 +150,10 @@ class NGrams:
         return {"loss": loss, "perplexity": math.exp(loss), "accuracy": float(hits.mean()), "targets": p.size}
 
 # %% ../nbs/07_main_tasks/06_causal_lm.ipynb #clm-rows
-def lm_rows(model: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
+def lm_rows(
+    model: Any,  # a causal language model
+    batch: Mapping[str, Any],  # input_ids, and labels or an attention_mask, of shape (rows, tokens)
+) -> dict[str, Any]:  # loss, targets and hits, each of shape (rows,)
     """Return for each row of a batch the sum of its next-token losses in nats, its number of targets, and of right guesses.
 
     For `training.evaluate_loop`. Targets are the labels but the first, without -100; a batch without `labels` is
@@ -167,7 +173,9 @@ def lm_rows(model: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
     return {"loss": losses.sum(dim=1), "targets": (targets != -100).sum(dim=1), "hits": hits.sum(dim=1)}
 
 
-def lm_figures(rows: Mapping[str, Any]) -> dict[str, float]:
+def lm_figures(
+    rows: Mapping[str, Any],  # loss, targets and hits of each row
+) -> dict[str, float]:
     """Return loss, perplexity, accuracy and number of targets from what `lm_rows` gave for a whole data set.
 
     Every target counts the same, however the rows were batched. Raises ValueError if there is no target.
@@ -177,7 +185,7 @@ def lm_figures(rows: Mapping[str, Any]) -> dict[str, float]:
     targets = int(rows["targets"].sum())
     if targets == 0:
         raise ValueError("rows holds no target; every label may be -100, or every row a single token")
-    loss = float(rows["loss"].double().sum()) / targets
+    loss = float(rows["loss"].detach().double().sum()) / targets
     return {"loss": loss, "perplexity": perplexity(loss), "accuracy": int(rows["hits"].sum()) / targets, "targets": targets}
 
 # %% ../nbs/07_main_tasks/06_causal_lm.ipynb #clm-complete-code

@@ -19,7 +19,13 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
-from transformers import DataCollatorForLanguageModeling, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast, get_scheduler
+from transformers import (
+    DataCollatorForLanguageModeling,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
+    get_scheduler,
+)
 
 from course_nlp.causal_lm import NGrams, any_keyword, complete, keyword_filter, lm_figures, lm_rows, single_token_ids
 from course_nlp.chunking import pack_documents, window_tokenize

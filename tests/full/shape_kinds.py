@@ -23,6 +23,8 @@ Bytes = dict[str, bytes]  # path in the repository -> content
 TINY = {  # by model type, the keys of a configuration that make a model small; all others stay as they are on the Hub
     "bert": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64},
     "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2},
+    "llama": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 64},
 }
 
 

@@ -4,6 +4,7 @@ A new lesson adds a line to TABLE. Every change is made in a throw-away cache, n
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,6 +66,13 @@ def shuffled(column: str) -> Callable[[Files], Files]:
 
 def scrambled(column: str) -> Callable[[Files], Files]:
     """Return a way to deal out the words of all training texts at random: each as frequent as before, none where it belongs."""
+def stillborn(files: Files) -> Files:
+    """Return a configuration that makes every fresh weight next to zero: no gradient gets anywhere, and the model stays untrained."""
+    return {"config.json": json.dumps(json.loads(files["config.json"]) | {"initializer_range": 1e-30}).encode()}
+
+
+def scrambled(column: str) -> Callable[[Files], Files]:
+    """Return a way to put the words of each training text in random order, so that the next one cannot be told from the last."""
     import numpy as np
 
     def change(files: Files) -> Files:
@@ -78,6 +86,14 @@ def scrambled(column: str) -> Callable[[Files], Files]:
         mixed = pa.array([" ".join(next(words) for _ in text) for text in texts], table.schema.field(column).type)
         sink = pa.BufferOutputStream()
         pq.write_table(table.set_column(table.schema.get_field_index(column), table.schema.field(column), mixed), sink)
+        table, rng = pq.read_table(pa.BufferReader(files[path])), np.random.default_rng(0)
+        texts = []
+        for text in table[column].to_pylist():
+            pieces = re.findall(r"\s+|\w+|[^\w\s]", text)
+            texts.append("".join(pieces[i] for i in rng.permutation(len(pieces))))
+        index = table.schema.get_field_index(column)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.set_column(index, table.schema.field(index), pa.array(texts, table.schema.field(index).type)), sink)
         return {path: sink.getvalue().to_pybytes()}
 
     return change
@@ -95,8 +111,8 @@ def untouched(files: Files) -> Files:
 class Sabotage:
     """For one lesson, what to break in which stand-in."""
 
-    weights: dict[str, Callable[[Files], Files]]  # id of a checkpoint -> `untrained`
-    labels: dict[str, Callable[[Files], Files]]  # id of a data set -> `shuffled(column)`; of a checkpoint -> `exchanged_names`
+    weights: dict[str, Callable[[Files], Files]]  # id of a checkpoint -> `untrained`; where none is loaded, `stillborn`
+    labels: dict[str, Callable[[Files], Files]]  # id of a data set -> `shuffled(column)`, `scrambled(column)`; of a checkpoint -> `exchanged_names`
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,8 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
     # self-supervised: its labels are the words themselves
     "07.03": Sabotage({"course/bert-tiny-mlm": untrained}, {"course/movie-reviews": scrambled("text")}),
+    # loads no weights, so what stays untrained is what it makes; its labels are the next words
+    "07.06": Sabotage({"course/gpt2-tokenizer": stillborn}, {"course/python-code": scrambled("content")}),
 }
 
 

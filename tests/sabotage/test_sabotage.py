@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from lesson_runs import headline, read, ready
 from sabotage.headline_falls import check
-from sabotage.table import TABLE, NoHeadline, broken_cache, exchanged_names, files_of, shuffled, untouched, untrained
+from sabotage.table import (
+    TABLE,
+    NoHeadline,
+    broken_cache,
+    exchanged_names,
+    files_of,
+    scrambled,
+    shuffled,
+    stillborn,
+    untouched,
+    untrained,
+)
 from safetensors.numpy import load
 
 from course_nlp import catalog
@@ -30,7 +41,7 @@ def test_every_lesson_says_how_to_break_it(lesson):
     assert headline(read(lesson.id)) is not None
     assert entry.weights and entry.labels
     assert {*entry.weights, *entry.labels} <= set(lesson.stand_ins)
-    assert set(entry.weights.values()) == {untrained} and untrained not in entry.labels.values()
+    assert set(entry.weights.values()) in ({untrained}, {stillborn}) and not {untrained, stillborn} & set(entry.labels.values())
 
 
 def test_an_untouched_cache_is_the_real_one(stand_in_cache, tmp_path):
@@ -98,3 +109,30 @@ def test_the_control_reaches_its_headline(id, stand_in_cache, tmp_path):
     changed = {**TABLE[id].weights, **TABLE[id].labels}
     with pytest.raises(pytest.fail.Exception, match=rf"{id} reached {headline(read(id))[1]} = \d"):
         check(id, dict.fromkeys(changed, untouched), tmp_path)
+
+
+def test_stillborn_weights_never_learn(stand_in_cache):
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    files = files_of(Store(catalog.hub_root()), "models", "course/gpt2-tokenizer")
+    config = json.loads(stillborn(files)["config.json"]) | {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": 20, "bos_token_id": 0, "eos_token_id": 0}
+    model, ids = GPT2LMHeadModel(GPT2Config(**config)), torch.arange(20)[None]
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    for _ in range(3):
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+    assert model.transformer.wte.weight.abs().max() < 1e-20
+
+
+def test_scrambled_texts_hold_the_same_words_in_another_order(stand_in_cache):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = files_of(Store(catalog.hub_root()), "datasets", "course/python-code")
+    ((path, content),) = scrambled("content")(files).items()
+    assert path == "data/train-00000-of-00001.parquet"
+    old, new = (pq.read_table(pa.BufferReader(each)) for each in (files[path], content))
+    assert old.schema == new.schema and old["path"] == new["path"]
+    for before, after in list(zip(old["content"].to_pylist(), new["content"].to_pylist(), strict=True))[:5]:
+        assert sorted(before) == sorted(after) and before != after
