@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['clean_string', 'pair_key', 'read_mo', 'good_pairs', 'write_pairs', 'build_pairs', 'build_other_pairs']
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #pairs-imports
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-pairs-imports
 import fnmatch
 import random
 import re
@@ -13,11 +13,10 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 from .stand_ins import Entry, Files, Source, builder, write_parquet
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #pairs-clean
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-pairs-clean
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"'})
 
 
@@ -35,7 +34,7 @@ def pair_key(
     masked = re.sub(r"%\(\w+\)[sd]|%[sd1-9]|\{[^}]*\}|&(?=\w)|<[^>]*>", " ", text)
     return " ".join(re.findall(r"[^\W\d_]+", masked.lower()))
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #pairs-read
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-pairs-read
 def read_mo(
     raw: bytes,  # the contents of a .mo file
     folder: Path,  # a folder to write it to: polib reads files
@@ -67,7 +66,7 @@ def good_pairs(
             kept.append((source, target))
     return kept
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #pairs-build
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-pairs-build
 def _all_pairs(entry: Entry, source: Source, folder: Path) -> list[tuple[str, str]]:
     """Return the pairs of all catalogs that fit the entry's pattern, product by product."""
     pairs = []
