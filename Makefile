@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 LESSON ?=
 LESSONS ?=
+RECIPES ?=
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 COURSE := $(VENV)/.installed-course
 DEV := $(VENV)/.installed-dev
@@ -38,10 +39,10 @@ bench: $(DEV)  ## run the benchmarks
 	$(BIN)/course-nlp prepare
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/benchmarks
 
-weights: $(DEV)  ## train the adapters that the package carries (up to 45 minutes each)
+weights: $(DEV)  ## run all recipes and keep what they reach in the package (RECIPES="ner mlm"; up to 45 minutes each)
 	$(BIN)/course-nlp prepare
-	$(BIN)/python -m course_nlp.recipes ner --ship
-	$(BIN)/python -m course_nlp.recipes sentiment --ship
+	for name in $(or $(RECIPES),$$($(BIN)/python -m course_nlp.recipes --names)); do \
+	  $(BIN)/python -m course_nlp.recipes $$name --scale small --ship || exit 1; done
 
 campaign: $(DEV)  ## run the long tests
 	$(BIN)/course-nlp prepare

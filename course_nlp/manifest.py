@@ -26,6 +26,7 @@ class Lesson:
     ready: bool = False  # written; the others are planned
     stand_ins: tuple[str, ...] = ()  # repositories that the local Hub must hold at scale `small`
     heavy: bool = False  # trains for most of its time
+    first: tuple[str, ...] = ()  # those of `stand_ins` that the first cells need; () = all of them
 
     @property
     def chapter(self) -> str:
@@ -35,13 +36,16 @@ class Lesson:
 # %% ../nbs/lib/01_manifest.ipynb #man-read
 def _lesson(id: str, entry: dict) -> Lesson:
     """Build one record, or raise a ValueError that names the lesson and the key."""
-    unknown = set(entry) - {"file", "title", "ready", "stand_ins", "heavy"}
+    unknown = set(entry) - {"file", "title", "ready", "stand_ins", "heavy", "first"}
     if unknown:
         raise ValueError(f"lessons.toml, lesson {id}: unknown key {min(unknown)!r}")
     missing = {"file", "title"} - set(entry)
     if missing:
         raise ValueError(f"lessons.toml, lesson {id}: key {min(missing)!r} is missing")
-    return Lesson(id=id, **entry | {"stand_ins": tuple(entry.get("stand_ins", ()))})
+    lists = {key: tuple(entry.get(key, ())) for key in ("stand_ins", "first")}
+    if late := set(lists["first"]) - set(lists["stand_ins"]):
+        raise ValueError(f"lessons.toml, lesson {id}: first names {min(late)!r}, which is not among its stand_ins")
+    return Lesson(id=id, **entry | lists)
 
 
 def _raw() -> dict[str, dict]:

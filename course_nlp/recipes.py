@@ -57,6 +57,8 @@ _HELP = {
     "resume": "go on from the newest checkpoint in OUTPUT_DIR/checkpoints; from the start if there is none",
     "checkpoint_steps": "write a checkpoint after so many steps, and at the end (default: none; with --resume 100)",
     "keep": "so many of the newest checkpoints stay (default: 2)",
+    "mixed_precision": "bf16 or no, where the hardware has it (default: as Accelerate's configuration says, or no)",
+    "stream": "read the training data as a stream, each process its share; needs --max-steps",
     "epochs": "passes over the training data",
     "batch_size": "examples per optimizer step, over all processes",
     "lr": "the highest learning rate",
@@ -76,9 +78,9 @@ def _options_of(task: Task) -> argparse.ArgumentParser:
     part = argparse.ArgumentParser(add_help=False)
     for name, text in _HELP.items():
         flag = "--" + name.replace("_", "-")
-        if name in _OF_ADAPTERS and task.kind is None:
+        if (name in _OF_ADAPTERS and task.kind is None) or (name == "stream" and not task.streams):
             continue
-        if name in ("ship", "resume"):
+        if name in ("ship", "resume", "stream"):
             part.add_argument(flag, action="store_true", help=text)
         else:
             choices = SCALES if name == "scale" else None
@@ -89,6 +91,7 @@ def _options_of(task: Task) -> argparse.ArgumentParser:
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m course_nlp.recipes", description="Train one of the course's models.")
+    parser.add_argument("--names", action="version", version=" ".join(RECIPES), help="print the names of all recipes")
     commands = parser.add_subparsers(dest="recipe", required=True, metavar="NAME")
     for task in RECIPES.values():
         commands.add_parser(task.name, parents=[_options_of(task)], help=task.title, description=f"Train a model for {task.title}.")

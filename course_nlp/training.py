@@ -4,19 +4,21 @@
 
 # %% auto #0
 __all__ = ['Batch', 'decay_groups', 'target_count', 'start_accelerator', 'planned_steps', 'predictions_and_labels',
-           'evaluate_loop', 'Redrawn', 'fit_loop', 'safe_args']
+           'evaluate_loop', 'Redrawn', 'fit_loop', 'safe_args', 'keytoken_weights', 'keytoken_weighted_loss']
 
 # %% ../nbs/lib/09_training.ipynb #training-imports
 import hashlib
 import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator, skip_first_batches
 from accelerate.data_loader import DataLoaderStateMixin
@@ -360,6 +362,7 @@ class _Fit:
     count_fn: Callable[[Batch], int]
     evaluate: Callable[[], dict[str, float]] | None
     history: list[dict[str, Any]] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)  # earlier by what was spent before, for a training that is taken up again
 
     def step(self, batches: Sequence[Batch], epoch: int) -> None:
         """Take one optimizer step and note it."""
@@ -409,10 +412,14 @@ def _set_random_state(loader: DataLoader, state: Mapping[str, Tensor]) -> None:
         generator.set_state(state[f"sampler{n}"].to(torch.uint8))
 
 
-def _drawn_by_batches(loader: DataLoader) -> list[Tensor]:
+def _drawn_by_batches(loader: DataLoader) -> list[str]:
     """Return the states of all generators from which rows and batches, once in order, must not draw."""
-    own = [generator.get_state() for generator in _generators(list(_chain(loader))[:2])]
-    return [value.nan_to_num() for name, value in cp.random_state().items() if name != "cuda"] + own
+    states = [value.nan_to_num().tolist() for name, value in cp.random_state().items() if name != "cuda"]
+    for part in (loader.dataset, loader.collate_fn):
+        own = getattr(part, "generator", None)
+        states += [own.get_state().tolist()] if isinstance(own, torch.Generator) else []
+        states += [own.bit_generator.state] if isinstance(own, np.random.Generator) else []
+    return [hashlib.blake2b(repr(state).encode(), digest_size=8).hexdigest() for state in states]
 
 
 def _epoch(loader: DataLoader, accum: int, place: _Place, accelerator: Accelerator, strict: bool) -> Iterator[list[Batch]]:
@@ -433,7 +440,7 @@ def _epoch(loader: DataLoader, accum: int, place: _Place, accelerator: Accelerat
         yield group
         before = _drawn_by_batches(loader) if strict else []
         group = next(groups, None)
-        if strict and not all(map(torch.equal, before, _drawn_by_batches(loader))):
+        if strict and before != _drawn_by_batches(loader):
             raise ValueError(
                 "batches are made with a random generator, by a collator that masks at random perhaps, so a training that is "
                 "taken up again would see other ones; draw row by row instead: training.Redrawn(rows, draw, seed)"
@@ -457,6 +464,7 @@ def _save(fit: _Fit, place: _Place, loader: DataLoader, options: Checkpoints, se
         tensors = {"model": cp.model_state(accelerator.unwrap_model(fit.model)), "optimizer": averages, "random": rows}
         scaler = accelerator.scaler.state_dict() if accelerator.scaler else None
         state = {"step": len(fit.history), "epoch": place.epoch, "used": place.used, "settings": dict(settings), "optimizer": plain}
+        state |= {"seconds": round(time.monotonic() - fit.began, 1)}
         state |= {"schedule": cp.plain(fit.schedule.state_dict(), "the schedule's state"), "scaler": scaler, "history": fit.history}
         cp.write_checkpoint(options.folder, len(fit.history), tensors, state, options.keep)
     accelerator.wait_for_everyone()
@@ -482,6 +490,7 @@ def _resume(fit: _Fit, options: Checkpoints, settings: Mapping[str, Any]) -> _Pl
     if accelerator.scaler and state["scaler"]:
         accelerator.scaler.load_state_dict(state["scaler"])
     fit.history.extend(state["history"])
+    fit.began -= state["seconds"]
     begin, now = (cp.own_random_state(tensors["random"], when, accelerator.process_index) for when in ("begin.", "now."))
     return _Place(state["epoch"], state["used"], begin, now)
 
@@ -640,3 +649,61 @@ def safe_args(
         "average_tokens_across_devices": False,
     }
     return kind(output_dir=output_dir, **(defaults | kw | _half_precision(kw)))
+
+# %% ../nbs/lib/09_training.ipynb #clm-weight-count
+def _key_tensor(key_ids: Iterable[int], like: Tensor, vocab_size: int | None = None) -> Tensor:
+    """Return keyword ids as a sorted tensor beside `like`; ValueError for what is no token id."""
+    found = sorted({int(key) for key in key_ids})
+    if found and (found[0] < 0 or (vocab_size is not None and found[-1] >= vocab_size)):
+        odd = found[0] if found[0] < 0 else found[-1]
+        raise ValueError(f"key_ids holds {odd}, which is no token id; the model knows 0 to {(vocab_size or 0) - 1}")
+    return torch.tensor(found, dtype=like.dtype, device=like.device)
+
+
+def _counted(ids: Tensor, mask: Tensor | None) -> Tensor:
+    """Return which targets count, shape (rows, tokens - 1): those that are real and stand behind a real token."""
+    if ids.ndim != 2 or ids.shape[1] < 2:
+        raise ValueError(f"ids must have the shape (rows, tokens) with 2 tokens or more, got {tuple(ids.shape)}")
+    if mask is None:
+        return torch.ones_like(ids[:, 1:], dtype=torch.bool)
+    if mask.shape != ids.shape:
+        raise ValueError(f"mask must have the shape of ids, {tuple(ids.shape)}, got {tuple(mask.shape)}")
+    return mask[:, 1:].bool() & mask[:, :-1].bool()
+
+
+def keytoken_weights(
+    ids: Tensor,  # token ids, shape (rows, tokens)
+    key_ids: Iterable[int],  # ids of the keywords; may be empty
+    mask: Tensor | None = None,  # 1 for tokens, 0 for padding, shape of `ids`; None = no padding
+) -> Tensor:  # whole numbers from 1 up, shape (rows,)
+    """Return for each row one more than the number of keywords among its targets. Raises ValueError for shapes that do not fit."""
+    counted = _counted(ids, mask)
+    return 1 + (torch.isin(ids[:, 1:], _key_tensor(key_ids, ids)) & counted).sum(dim=1)
+
+# %% ../nbs/lib/09_training.ipynb #clm-weight-loss
+def keytoken_weighted_loss(
+    ids: Tensor,  # token ids, shape (rows, tokens): inputs and targets in one
+    logits: Tensor,  # the model's scores at every position, shape (rows, tokens, vocabulary)
+    key_ids: Iterable[int],  # ids of the keywords; may be empty
+    alpha: float = 1.0,  # multiplies every weight; cancels out with `normalize`
+    normalize: bool = False,  # divide by the sum of the weights (a weighted mean) instead of the number of rows
+    mask: Tensor | None = None,  # 1 for tokens, 0 for padding, shape of `ids`; None = no padding
+) -> Tensor:  # one number, in nats
+    """Return the next-token loss in which a row counts `alpha` times, and once more for each keyword among its targets.
+
+    With equal rows, no keyword in them and `alpha` 1 it is the model's own loss. Raises ValueError for shapes that do not fit, ids outside
+    the vocabulary, an `alpha` that is not above 0, and a row whose mask leaves no target.
+    """
+    counted = _counted(ids, mask)
+    if logits.shape[:-1] != ids.shape:
+        raise ValueError(f"logits must have the shape {(*ids.shape, 'vocabulary')}, got {tuple(logits.shape)}")
+    if not alpha > 0:
+        raise ValueError(f"alpha must be above 0, got {alpha!r}")
+    if mask is not None and not bool(counted.any(dim=1).all()):
+        raise ValueError("mask leaves a row without a target; filter rows of fewer than two tokens out")
+    keys = _key_tensor(key_ids, ids, logits.shape[-1])
+    scores = logits[:, :-1].reshape(-1, logits.shape[-1])
+    losses = torch.nn.functional.cross_entropy(scores, ids[:, 1:].reshape(-1), reduction="none").view(counted.shape)
+    per_row = (losses * counted).sum(dim=1) / counted.sum(dim=1)
+    weights = alpha * keytoken_weights(ids, keys.tolist(), mask)
+    return (weights * per_row).sum() / (weights.sum() if normalize else len(ids))

@@ -2,9 +2,12 @@
 
 import json
 import os
+import random
 import re
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+from recipe_worlds import WORLDS, report_of, served
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
@@ -25,6 +29,7 @@ from transformers import (
 )
 
 from course_nlp import catalog, recipe_core, recipe_encoders, recipes
+from course_nlp.checkpoints import checkpoint_steps
 from course_nlp.recipe_core import Options, Split, build_model, fine_tune
 from course_nlp.recipe_encoders import NER, SENTIMENT
 from course_nlp.recipes import RECIPES
@@ -192,6 +197,12 @@ def test_scale_small_runs_on_the_stand_ins_and_its_own_hub(borrowed_cache, tmp_p
         (["chess"], "invalid choice: 'chess'"),
         (["ner", "--targets", ","], "targets is empty; name at least one linear layer"),
         (["ner", "--lr", "fast"], "invalid float value: 'fast'"),
+        (["ner", "--keep", "0"], "keep must be 1 or more, got 0"),
+        (["ner", "--checkpoint-steps", "0"], "checkpoint_steps must be 1 or more, got 0"),
+        (["ner", "--mixed-precision", "fp8"], "mixed_precision must be bf16 or no, got 'fp8'"),
+        (["clm", "--stream"], "stream needs max_steps: the length of a stream is not known"),
+        (["ner", "--stream"], "unrecognized arguments: --stream"),
+        (["mlm", "--rank", "4"], "unrecognized arguments: --rank 4"),
         ([], "required: NAME"),
     ],
 )
@@ -201,12 +212,31 @@ def test_bad_command_lines_are_refused_with_a_reason(arguments, message, capsys)
     assert message in capsys.readouterr().err
 
 
+def test_help_and_names_need_no_heavy_library():
+    """Otherwise the environment would be set too late, and `--help` would take half a minute."""
+    code = "import sys; from course_nlp import recipes; list(recipes.RECIPES); print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_every_recipe_is_in_the_help(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        recipes.main(["--help"])
+    said = capsys.readouterr().out
+    assert {"ner", "sentiment", "mlm", "clm"} <= set(RECIPES) and all(name in said for name in RECIPES)
+
+
+def test_two_recipes_of_one_name_are_refused(monkeypatch):
+    monkeypatch.setattr(recipe_encoders, "TASKS", (NER, replace(SENTIMENT, name="ner")))
+    with pytest.raises(ValueError, match="two recipes have the same name"):
+        list(recipes._Recipes())
+
+
 # --- pieces, in this process
 
 
 def trained(task, data, checkpoint, **options):
     """Fine-tune the small BERT; return the report, the model, and its tokenizer."""
-    given = Options(Path("unused"), batch_size=8, lr=0.02, **{"epochs": 2} | options)
+    given = Options(**{"output_dir": Path("unused"), "batch_size": 8, "lr": 0.02, "epochs": 2} | options)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = build_model(task, str(checkpoint), task.labels(data["train"]), given)
     return fine_tune(task, given, model, tokenizer, data, Accelerator(cpu=True)), model, tokenizer
@@ -281,7 +311,7 @@ def test_words_cut_off_count_as_missed():
     assert recipe_encoders.ner_figures(gathered, Split(data, None, toy_tokenizer(), NER_TAGS))["entity recall"] == 0.0
 
 
-def test_bad_options_are_named(checkpoint, tmp_path):
+def test_bad_options_are_named(checkpoint, tmp_path, monkeypatch):
     for change, message in [
         ({"max_steps": 0}, "max_steps must be 1 or more, got 0"),
         ({"threads": 0}, "threads must be 1 or more, got 0"),
@@ -300,6 +330,9 @@ def test_bad_options_are_named(checkpoint, tmp_path):
     for options, chosen in ((Options(tmp_path, ship=True, max_steps=3), small), (Options(tmp_path, ship=True), full)):
         with pytest.raises(ValueError, match="ship needs scale small and no max_steps"):
             recipe_core._check_before(options, chosen)
+    monkeypatch.setattr(recipe_core, "has_bf16", lambda: False)
+    with pytest.raises(ValueError, match="this machine cannot compute in bf16"):
+        recipe_core._check_before(Options(tmp_path, mixed_precision="bf16"), small)
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="output_dir = .* is a file; give a folder"):
         recipe_core._check_before(Options(tmp_path / "file"), small)
@@ -308,8 +341,23 @@ def test_bad_options_are_named(checkpoint, tmp_path):
 # --- what ships
 
 
-ADAPTERS = {"ner": "course/minilm-l6-ner", "sentiment": "course/minilm-l6-sentiment"}
+SHIPPED = {  # recipe -> the stand-in that its weights become; one line for each recipe that ships weights
+    "ner": "course/minilm-l6-ner",
+    "sentiment": "course/minilm-l6-sentiment",
+}
+LABELS = {"ner": NER_TAGS, "sentiment": ["NEGATIVE", "POSITIVE"]}
 MODEL = {"ner": AutoModelForTokenClassification, "sentiment": AutoModelForSequenceClassification}
+ADAPTERS = [name for name in SHIPPED if RECIPES[name].ships == "adapter"]
+
+
+def carried(name):
+    """Return the folder of the package with what a recipe shipped."""
+    return DATA / recipe_core.PLACES[RECIPES[name].ships] / name
+
+
+def record(name):
+    """Return a recipe's record of how its weights came about."""
+    return json.loads((carried(name) / "recipe.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -317,7 +365,8 @@ def shipped(stand_in_cache, tmp_path_factory):
     """Return a function that lays out a stand-in as a folder."""
     from course_nlp.hub_store import Store
 
-    catalog.prepare((), repos=[*ADAPTERS.values(), *(RECIPES[name].stand_ins[1] for name in ADAPTERS)])
+    needed = [*SHIPPED.values(), *(RECIPES[name].stand_ins[1] for name in SHIPPED)]
+    catalog.prepare((), repos=needed)
     store = Store(catalog.hub_root())
 
     def lay_out(kind, repo_id):
@@ -331,24 +380,39 @@ def shipped(stand_in_cache, tmp_path_factory):
     return lay_out
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
-def test_a_shipped_adapter_is_small_and_says_how_it_came_about(name):
-    folder = DATA / "adapters" / name
-    recipe = json.loads((folder / "recipe.json").read_text())
-    assert recipe["command"] == f"python -m course_nlp.recipes {name} --scale small --seed {recipe['seed']} --ship"
-    assert recipe["labels"] == {"ner": NER_TAGS, "sentiment": ["NEGATIVE", "POSITIVE"]}[name]
-    assert list(recipe["figures"]) == {"ner": ["entity F1"], "sentiment": ["accuracy"]}[name]
-    assert 0 < recipe["tolerance"] <= 0.03 and recipe["steps"] > 100
-    assert sum(p.stat().st_size for p in folder.iterdir()) < 300_000
-    assert {t.dtype for t in load_file(folder / "adapter_model.safetensors").values()} == {np.dtype("float16")}
+def test_all_that_ships_is_tested_here_and_fits_into_25_mb():
+    for place in ("adapters", "trained"):
+        assert {path.name for path in (DATA / place).glob("*/")} == {name for name in SHIPPED if carried(name).parent.name == place}
+    assert sum(path.stat().st_size for name in SHIPPED for path in carried(name).rglob("*")) < 25e6
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_record_says_how_it_came_about(name):
+    if not carried(name).is_dir():
+        assert name not in SHIPPED
+        pytest.skip(f"{name} has not been trained with --ship")
+    told, task = record(name), RECIPES[name]
+    assert told["command"] == f"python -m course_nlp.recipes {name} --scale small --seed {told['seed']} --ship"
+    assert told["labels"] == LABELS.get(name, []) and told["tolerance"] == task.tolerance > 0
+    (headline,) = told["figures"]
+    assert told["baselines"].keys() == {headline} and told["seconds"] > 0 and told["steps"] > 20
+    better = min if headline in ("perplexity", "loss") else max
+    assert better(told["figures"][headline], told["baselines"][headline]) == told["figures"][headline] != told["baselines"][headline]
+    assert told["evaluated_on"].endswith(task.stand_ins[1])
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_are_in_fp16(name):
+    (weights,) = carried(name).glob("*.safetensors")
+    assert {t.dtype for t in load_file(weights).values() if t.dtype.kind == "f"} == {np.dtype("float16")}
+    assert RECIPES[name].ships != "adapter" or sum(p.stat().st_size for p in carried(name).iterdir()) < 300_000
+
+
+@pytest.mark.parametrize("name", [name for name in ADAPTERS if name in MODEL])
 def test_merging_without_peft_gives_pefts_weights(name, shipped):
     from peft import PeftModel
 
-    folder = DATA / "adapters" / name
-    labels = json.loads((folder / "recipe.json").read_text())["labels"]
+    folder, labels = carried(name), record(name)["labels"]
     base = MODEL[name].from_pretrained(shipped("models", "course/minilm-l6"), num_labels=len(labels))
     weights = {key: value.numpy().copy() for key, value in base.state_dict().items()}
     lora = json.loads((folder / "adapter_config.json").read_text())
@@ -361,24 +425,119 @@ def test_merging_without_peft_gives_pefts_weights(name, shipped):
         assert np.allclose(ours[key], theirs[key].numpy(), atol=1e-6), key
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
-def test_a_shipped_adapter_reaches_what_is_recorded(name, shipped):
-    """The rows are the first ones of the test split: all 120 for `ner`, a sample of 200 for `sentiment` to save time."""
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_reach_what_is_recorded(name, shipped):
+    """The rows are the first ones of the test split, 200 at most, to save time; for all of them the record holds to its tolerance."""
+    from course_nlp.scale import settings
+
+    task, told = RECIPES[name], record(name)
+    folder, data = shipped("models", SHIPPED[name]), shipped("datasets", task.stand_ins[1])
     from datasets import load_dataset
 
-    task, recipe = RECIPES[name], json.loads((DATA / "adapters" / name / "recipe.json").read_text())
-    folder, data = shipped("models", ADAPTERS[name]), shipped("datasets", task.stand_ins[1])
     rows = load_dataset("parquet", data_files={"test": str(data / "data" / "test-*.parquet")})["test"]
-    rows = rows.select(range(min(len(rows), recipe["sample"]["rows"])))
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), MODEL[name].from_pretrained(folder)
-    assert list(model.config.id2label.values()) == recipe["labels"]
-    features = task.encode(rows, tokenizer, recipe["labels"], 512)
-    from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding
+    rows = rows.select(range(min(len(rows), told["sample"]["rows"])))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = recipe_core.model_class(task, folder).from_pretrained(folder)
+    assert not told["labels"] or list(model.config.id2label.values()) == told["labels"]
+    _, length = recipe_core._lengths(task, Options(Path("unused")), model, tokenizer)
+    features = recipe_core._encode(task, rows, tokenizer, told["labels"], length)
+    collate = recipe_core._collator(task, tokenizer, model)
+    kw = {"gather": task.gather, "pad_index": task.pad_index, "batch_size": task.eval_batch_size, "aside": task.aside}
+    gathered = recipe_core.predict(model, features, collate, Accelerator(cpu=True), **kw)
+    reached = task.figures(gathered, Split(rows, features, tokenizer, told["labels"]))
+    ((figure, recorded),) = told["figures"].items()
+    assert settings().scale == "small"
+    assert reached[figure] == pytest.approx(told["sample"][figure], abs=max(0.005, task.tolerance / 4))
+    if len(rows) == told["rows"]:
+        assert reached[figure] == pytest.approx(recorded, abs=told["tolerance"])
 
-    collate = {"ner": DataCollatorForTokenClassification, "sentiment": DataCollatorWithPadding}[name](tokenizer)
-    gathered = recipe_core.predict(model, features, collate, Accelerator(cpu=True))
-    reached = task.figures(gathered, Split(rows, features, tokenizer, recipe["labels"]))
-    (figure, recorded), = recipe["figures"].items()
-    assert reached[figure] == pytest.approx(recipe["sample"][figure], abs=0.005)
-    if len(rows) == recipe["rows"]:
-        assert reached[figure] == pytest.approx(recorded, abs=recipe["tolerance"])
+
+# --- killed and taken up again
+
+
+def kill_at(step, folder, env, arguments):
+    """Start a recipe and kill it with -9 once it has written a checkpoint of `step` or later; return at which step that was."""
+    command = [sys.executable, "-m", "course_nlp.recipes", *map(str, arguments)]
+    with (folder / "log").open("ab") as log:
+        started = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
+    try:
+        until = time.monotonic() + 120
+        while not (found := checkpoint_steps(folder / "out" / "checkpoints")) or found[-1] < step:
+            assert started.poll() is None, (folder / "log").read_text()[-3000:]
+            assert time.monotonic() < until, f"no checkpoint of step {step}"
+            time.sleep(0.005)
+    finally:
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+    return found[-1]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "mlm" else pytest.mark.campaign) for name in WORLDS])
+def test_kill_9_in_mid_training_and_resume_equals_uninterrupted(name, tmp_path):
+    """Once by default, in the campaign over all recipes; an epoch count that leaves time to kill."""
+    long = (*WORLDS[name].arguments, "--epochs", 40)
+    with served(name, tmp_path) as env:
+        expected = program(env, name, "--output-dir", tmp_path / "alone", *long)
+        assert expected.returncode == 0, expected.stderr[-3000:]
+        saving = (name, "--output-dir", tmp_path / "out", *long, "--checkpoint-steps", 3, "--resume")
+        at = kill_at(random.SystemRandom().randrange(3, 60), tmp_path, env, saving)
+        done = program(env, *saving)
+        assert done.returncode == 0, done.stderr[-3000:]
+    whole, again = report_of(tmp_path / "alone"), report_of(tmp_path / "out")
+    assert at < again["steps"] and again["history"] == whole["history"]
+    for split in ("validation", "test"):
+        assert again[split] == whole[split]
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == (tmp_path / "alone" / "model.safetensors").read_bytes()
+
+
+def test_what_a_checkpoint_was_made_with_must_be_the_same(checkpoint, tmp_path):
+    data = splits(rated)
+    kw = {"output_dir": tmp_path, "epochs": 2}
+    whole, _, _ = trained(SENTIMENT, data, checkpoint, epochs=2)
+    saved, _, _ = trained(SENTIMENT, data, checkpoint, checkpoint_steps=5, keep=1, **kw)
+    assert saved["history"] == whole["history"] and checkpoint_steps(tmp_path / "checkpoints") == [12]
+    again, _, _ = trained(SENTIMENT, data, checkpoint, resume=True, **kw)
+    assert again["history"] == whole["history"] and again["test"] == whole["test"]
+    with pytest.raises(ValueError, match="holds a checkpoint of step 12: pass resume=True"):
+        trained(SENTIMENT, data, checkpoint, checkpoint_steps=5, **kw)
+    changed = {"lr": ({"lr": 0.01}, data), "seed": ({"seed": 1}, data), "alpha": ({"alpha": 8}, data), "epochs": ({"epochs": 3}, data)}
+    changed |= {"learning weights": ({"rank": 4}, data), "max_length": ({"max_length": 6}, data), "training data": ({}, splits(rated, train=51))}
+    for name, (change, rows) in changed.items():
+        with pytest.raises(ValueError, match="this is not the training that the checkpoint was made by") as caught:
+            trained(SENTIMENT, rows, checkpoint, resume=True, **kw | change)
+        assert f"{name} was" in str(caught.value)
+
+
+def test_a_whole_model_ships_in_fp16_and_the_stand_in_holds_the_same_numbers(tmp_path, monkeypatch):
+    """The toy is a GPT-2; what matters is what becomes of its files."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from course_nlp import model_stand_ins
+    from course_nlp.catalog import entries
+    from course_nlp.stand_ins import Source
+
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=30, n_positions=8, n_embd=8, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=1))
+    recipe_core.round_to_half(model)
+    task = replace(RECIPES["clm"], ships="whole")
+    figures = {"perplexity": 3.0}
+    test = {"rows": 5, "figures": figures, "baseline": {"perplexity": 9.0}, "sample": {"rows": 5} | figures}
+    report = {"scale": "small", "labels": [], "steps": 3, "seconds": 1.0, "test": test}
+    folder = tmp_path / "trained" / "toy"
+    recipe_core.ship(task, Options(tmp_path), model, report, folder, toy_tokenizer())
+    assert {t.dtype for t in load_file(folder / "model.safetensors").values()} == {np.dtype("float16")}
+    assert json.loads((folder / "config.json").read_text())["dtype"] == "float16"
+    monkeypatch.setattr(model_stand_ins, "DATA", tmp_path)
+    entry = replace(entries()["course/minilm-l6-ner"], build="trained", trained="toy")
+    files = model_stand_ins.build_trained(entry, Source({}, lambda id, path: b""), tmp_path / "scratch")
+    assert "recipe.json" not in files and {"tokenizer.json", "generation_config.json"} <= set(files)
+    for name, content in files.items():
+        (tmp_path / "built").mkdir(exist_ok=True)
+        (tmp_path / "built" / name).write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    loaded = GPT2LMHeadModel.from_pretrained(tmp_path / "built")
+    assert loaded.dtype == torch.float32
+    for one, two in zip(model.parameters(), loaded.parameters(), strict=True):
+        assert torch.equal(one, two)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="data/trained/toy has no model.safetensors; its recipe writes it with --ship"):
+        model_stand_ins.build_trained(entry, Source({}, lambda id, path: b""), tmp_path / "scratch")

@@ -205,3 +205,37 @@ def test_importing_the_package_is_quick(kernel):
         print(sorted({"torch", "transformers", "datasets", "huggingface_hub", "starlette", "matplotlib"} & set(sys.modules)))
     """))
     assert out.strip() == "[]"
+
+
+def test_the_first_models_come_first_and_the_rest_on_request(kernel, tmp_path):
+    out = good(kernel("""
+        from course_nlp import manifest, start, catalog
+        need = ("evaluate-metric/accuracy", "course/conll-ner")
+        manifest.lessons()["02.02"] = manifest.Lesson("02.02", "x/y", "A test", True, need, first=need[:1])
+        ready = lambda: [catalog.is_ready(catalog.entries()[id]) for id in need]
+        start.lesson("02.02")
+        print(ready())
+        start.fetch_rest()
+        print(ready())
+        start.fetch_rest()
+    """, COURSE_NLP_CACHE=str(tmp_path / "empty")))
+    assert out.splitlines()[1:] == ["[True, False]", "[True, True]"]
+
+
+def test_the_rest_needs_a_lesson_and_builds_nothing_at_full_scale(kernel, tmp_path):
+    done = kernel("from course_nlp.start import fetch_rest; fetch_rest()")
+    assert done.returncode == 1 and "call lesson() with its id first" in done.stderr
+    folder = tmp_path / "empty"
+    good(kernel("""
+        from course_nlp import start
+        start.lesson("02.02")
+        start.fetch_rest()
+    """, COURSE_NLP_CACHE=str(folder), COURSE_NLP_SCALE="full"))
+    assert not (folder / "hub").exists()
+
+
+def test_what_comes_first_must_be_a_stand_in_of_the_lesson():
+    from course_nlp.manifest import _lesson
+
+    with pytest.raises(ValueError, match="lesson 99.99: first names 'course/other', which is not among its stand_ins"):
+        _lesson("99.99", {"file": "x/y", "title": "A test", "stand_ins": ["course/conll-ner"], "first": ["course/other"]})

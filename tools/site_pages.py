@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from course_nlp.catalog import entries
 from course_nlp.manifest import Lesson, chapters, lessons
+from course_nlp.recipe_core import PLACES
+from course_nlp.recipes import RECIPES
 from course_nlp.runner import headline
 from course_nlp.stand_ins import Entry
 
@@ -193,24 +195,34 @@ def stand_ins_page(root: Path) -> str:
     return page("Stand-ins", "What takes the place of which model or data set when the network is unplugged.", lead, index, *parts)
 
 
+def recipe_records(root: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Return what the package keeps of each recipe, weights or only figures: name -> (folder, recipe.json)."""
+    data = root / "course_nlp" / "data"
+    paths = sorted((path for place in PLACES.values() for path in (data / place).glob("*/recipe.json")), key=lambda path: path.parent.name)
+    return {path.parent.name: (path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in paths}
+
+
 def recipe_rows(root: Path) -> list[dict[str, str]]:
-    """Return what is known of each recipe whose weights the package carries, by column."""
+    """Return what is known of each recipe that was run to its end, by column."""
     rows = []
-    for path in sorted((root / "course_nlp" / "data" / "adapters").glob("*/recipe.json")):
-        told = json.loads(path.read_text(encoding="utf-8"))
-        built = next((e for e in entries().values() if e.adapter == path.parent.name), None)
-        size = sum(part.stat().st_size for part in path.parent.iterdir() if part.is_file())
+    figures = lambda found: ", ".join(f"{name} {number(value)}" for name, value in found.items())
+    for name, (folder, told) in recipe_records(root).items():
+        task = RECIPES[name]
+        built = next((e for e in entries().values() if name in (e.adapter, e.trained)), None)
+        weights = sum(part.stat().st_size for part in folder.iterdir() if part.suffix == ".safetensors")
         rows.append(
             {
-                "recipe": f"`{path.parent.name}`",
-                "task": built.pipeline_tag if built else "",
-                "stand-in": stand_in_link(built.id) if built else "",
-                "weights": size_words(size),
-                "steps": f"{told['steps']:,}" if "steps" in told else "",
+                "recipe": f"`{name}`",
+                "task": task.title,
+                "trained from": ", ".join(stand_in_link(id) for id in task.stand_ins if id),
+                "becomes": stand_in_link(built.id) if built else "",
+                "weights": size_words(weights) if weights else "",
+                "steps": f"{told['steps']:,}",
                 "time": time_words(told["seconds"]) if "seconds" in told else "",
-                "result": ", ".join(f"{name} {number(value)}" for name, value in told["figures"].items()),
-                "baseline": ", ".join(f"{name} {number(value)}" for name, value in told.get("baselines", {}).items()) or number(told.get("baseline")),
-                "measured on": told.get("evaluated_on", ""),
+                "result": figures(told["figures"]),
+                "before training": figures(told.get("before", {})),
+                "baseline": figures(told.get("baselines", {})),
+                "measured on": told["evaluated_on"],
             }
         )
     return rows
@@ -220,11 +232,16 @@ def recipes_page(root: Path) -> str:
     """Return the page of the recipes and what they reached; columns that nothing is known about are left out."""
     rows = recipe_rows(root)
     head = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
-    commands = "\n".join(json.loads(path.read_text(encoding="utf-8"))["command"] for path in sorted((root / "course_nlp" / "data" / "adapters").glob("*/recipe.json")))
-    lead = "Where no small checkpoint exists, the course trains one: a few hundred kilobytes of weights on top of a base model. They come with the package. The tests run each recipe for a few steps, and hold the carried weights to the figure given here."
-    made = table(head, ([row[name] for name in head] for row in rows), right=("weights", "steps", "time")) if rows else "The package carries no weights yet."
+    commands = "\n".join(told["command"] for _, told in recipe_records(root).values())
+    lead = (
+        "A recipe is a training as a program: `python -m course_nlp.recipes NAME`. Where no small checkpoint exists, the course trains one, and a few "
+        "hundred kilobytes or a few megabytes of weights come with the package. The tests run each recipe for a few steps, kill it, take it up again, and hold "
+        "the carried weights to the figure given here. Times are those of one thread of a busy CPU, for the training alone; the baseline is a method without a model."
+    )
+    made = table(head, ([row[name] for name in head] for row in rows), right=("weights", "steps", "time")) if rows else "No recipe has been run to its end yet."
     again = f"To train them again (`make weights` runs all):\n\n```bash\n{commands}\n```" if commands else ""
-    return page("Recipes", "How the weights that come with the package were trained, and what they reach.", lead, made, again)
+    read = "[How they are written, and how they run on several machines](lib/10_recipes.ipynb)."
+    return page("Recipes", "Trainings as programs, and what they reach.", lead, made, again, read)
 
 
 def statement(node: ast.stmt, name: str) -> str:

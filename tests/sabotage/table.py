@@ -77,6 +77,24 @@ def exchanged_translations(files: Files) -> Files:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(mixed, schema=schema), sink)
     return {path: sink.getvalue().to_pybytes()}
+def scrambled(column: str) -> Callable[[Files], Files]:
+    """Return a way to deal out the words of all training texts at random: each as frequent as before, none where it belongs."""
+    import numpy as np
+
+    def change(files: Files) -> Files:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
+        table = pq.read_table(pa.BufferReader(files[path]))
+        texts = [text.split() for text in table[column].to_pylist()]
+        words = iter(np.random.default_rng(0).permutation(np.array([word for text in texts for word in text], dtype=object)))
+        mixed = pa.array([" ".join(next(words) for _ in text) for text in texts], table.schema.field(column).type)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.set_column(table.schema.get_field_index(column), table.schema.field(column), mixed), sink)
+        return {path: sink.getvalue().to_pybytes()}
+
+    return change
 
 
 def untouched(files: Files) -> Files:
@@ -107,6 +125,8 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
     "07.04": Sabotage({"course/marian-en-fr": untrained}, {"course/wagtail-en-fr": exchanged_translations}),
+    # self-supervised: its labels are the words themselves
+    "07.03": Sabotage({"course/bert-tiny-mlm": untrained}, {"course/movie-reviews": scrambled("text")}),
 }
 
 
