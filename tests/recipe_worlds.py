@@ -136,9 +136,28 @@ def clm(store: Store) -> None:
     store.seed("datasets", train.replace("-train", "-valid"), data_files({"train": code(47, 2)}))
 
 
+def pairs(count: int) -> list[dict]:
+    """Return pairs of a fixed grammar, of unequal length, with KDE4's columns."""
+    rng, words = np.random.default_rng(3), [("the", "le"), ("a", "un"), ("small", "petit"), ("big", "grand"), ("cat", "chat"), ("dog", "chien")]
+    chosen = [[words[i] for i in (rng.integers(2), 2 + rng.integers(2), 4 + rng.integers(2))] * rng.integers(1, 4) for _ in range(count)]
+    texts = [tuple(" ".join(pair[side] for pair in row) for side in range(2)) for row in chosen]
+    return [{"id": str(i), "translation": {"en": en, "fr": fr}} for i, (en, fr) in enumerate(texts)]
+
+
+def translation(store: Store) -> None:
+    """Put a tiny Marian and pairs of few words into a store, the pairs on the branch of converted scripts."""
+    from tiny_seq2seq import tiny_marian, tiny_tokenizer
+
+    checkpoint, dataset = RECIPES["translation"].originals
+    store.seed("models", checkpoint, saved(tiny_marian(), tiny_tokenizer()))
+    store.seed("datasets", dataset, {"en-fr/train/0000.parquet": parquet(pairs(230))})
+    store.create_ref("datasets", dataset, "refs/convert/parquet")
+
+
 WORLDS = {
     "ner": World(ner, ("--batch-size", "8", "--epochs", "6", "--lr", "0.02")),
     "mlm": World(mlm, ("--batch-size", "8", "--epochs", "6", "--lr", "0.01", "--max-length", "16")),
+    "translation": World(translation, ("--batch-size", "8", "--epochs", "2", "--lr", "0.01", "--max-length", "16")),
     "clm": World(clm, ("--batch-size", "16", "--epochs", "6", "--lr", "0.01", "--max-length", "16")),
 }
 

@@ -64,6 +64,20 @@ def shuffled(column: str) -> Callable[[Files], Files]:
     return change
 
 
+def exchanged_translations(files: Files) -> Files:
+    """Return a data set of pairs in which each text stands beside the translation of another one."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
+    table = pq.read_table(pa.BufferReader(files[path]))
+    rows, schema = table.to_pylist(), table.schema
+    order = np.random.default_rng(0).permutation(len(rows))
+    mixed = [row | {"translation": row["translation"] | {"fr": rows[i]["translation"]["fr"]}} for row, i in zip(rows, order, strict=True)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(mixed, schema=schema), sink)
+    return {path: sink.getvalue().to_pybytes()}
 def scrambled(column: str) -> Callable[[Files], Files]:
     """Return a way to deal out the words of all training texts at random: each as frequent as before, none where it belongs."""
 def stillborn(files: Files) -> Files:
@@ -127,6 +141,7 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "01.03": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
+    "07.04": Sabotage({"course/marian-en-fr": untrained}, {"course/wagtail-en-fr": exchanged_translations}),
     # self-supervised: its labels are the words themselves
     "07.03": Sabotage({"course/bert-tiny-mlm": untrained}, {"course/movie-reviews": scrambled("text")}),
     # loads no weights, so what stays untrained is what it makes; its labels are the next words
