@@ -63,6 +63,22 @@ def shuffled(column: str) -> Callable[[Files], Files]:
     return change
 
 
+def exchanged_titles(files: Files) -> Files:
+    """Return the training documentation with the first paragraphs dealt out at random, so that no title fits its text."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path, column = "networkx/train/0000.parquet", "func_documentation_string"
+    table = pq.read_table(pa.BufferReader(files[path]))
+    parts = [text.partition("\n\n") for text in table[column].to_pylist()]
+    dealt = np.random.default_rng(0).permutation(len(parts))
+    mixed = [parts[other][0] + gap + rest for other, (_, gap, rest) in zip(dealt, parts, strict=True)]
+    index, sink = table.schema.get_field_index(column), pa.BufferOutputStream()
+    pq.write_table(table.set_column(index, table.schema.field(index), pa.array(mixed)), sink)
+    return {path: sink.getvalue().to_pybytes()}
+
+
 def untouched(files: Files) -> Files:
     """Change nothing: the control of the other three."""
     return {}
@@ -90,6 +106,7 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     # trains nothing: the labels it depends on are the names in the checkpoint's configuration
     "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
+    "07.05": Sabotage({"course/title-writer": untrained}, {"course/documentation": exchanged_titles}),
 }
 
 
