@@ -177,10 +177,10 @@ def plan(
 
 # %% ../nbs/lib/05_catalog.ipynb #cat-pip
 def _tags(file: str) -> list[str]:
-    """Return what makes pip take this very wheel on any system: its tags, or nothing for one that runs everywhere."""
+    """Return what makes pip take this very wheel on any system: its tags; of one that runs everywhere, that it does."""
     python, abi, platforms = file.removesuffix(".whl").split("-")[-3:]
-    if platforms == "any":
-        return []
+    if platforms == "any":  # or pip would prefer a wheel for this machine, if the package has one
+        return ["--platform", "any"]
     flags = [f for each in platforms.split(".") for f in ("--platform", each)]
     return [*flags, "--implementation", python[:2], "--python-version", f"{python[2]}.{python[3:]}", "--abi", abi]
 
