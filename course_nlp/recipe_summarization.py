@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .recipe_core import Options, Split, Task
+from .summaries import spell_name, title_and_body
 
 # %% ../nbs/lib/10b_recipe_summarization.ipynb #rsum-rows
 _SPLITS = ("train", "validation", "test")
@@ -19,8 +20,6 @@ _SPLITS = ("train", "validation", "test")
 
 def summarization_row(row: Mapping[str, str]) -> dict[str, str]:
     """Return text, title and body of a row with CodeSearchNet's columns."""
-    from course_nlp.seq2seq import spell_name, title_and_body
-
     title, body = title_and_body(row["func_documentation_string"])
     return {"text": f"{spell_name(row['func_name'])}: {body}", "title": title, "body": body}
 
@@ -163,7 +162,7 @@ SUMMARIZATION = Task(
     baseline=summarization_baseline,
     tolerance=0.03,
     ships="whole",
-    epochs=5,
+    epochs=4,
     batch_size=32,
     lr=2e-3,
     warmup=0.05,

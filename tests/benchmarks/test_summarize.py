@@ -26,7 +26,7 @@ def writer(tmp_path_factory):
 
     from course_nlp import catalog
     from course_nlp.hub_store import Store
-    from course_nlp.seq2seq import title_and_body
+    from course_nlp.summaries import title_and_body
 
     catalog.prepare((), repos=["course/title-writer", "course/documentation", "course/product-reviews"])
     store, folder = Store(catalog.hub_root()), tmp_path_factory.mktemp("writer")
