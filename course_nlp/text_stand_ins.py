@@ -371,7 +371,7 @@ def docstrings(
 ) -> list[tuple[str, str]]:  # (qualified name, docstring without its indentation), in the order of the module
     """Return the docstrings of a module's functions, classes and methods. The code is parsed, not run."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)  # an old escape in somebody else's string
+        warnings.simplefilter("ignore")  # an old escape in somebody else's string
         return list(_walk(ast.parse(code), ""))
 
 # %% ../nbs/lib/04b_text_stand_ins.ipynb #docs-unrepeated
