@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from course_nlp import catalog
 from course_nlp.catalog import entries, prepare
 from course_nlp.hub_store import Store
-from course_nlp.model_stand_ins import build_trained, widen
-from course_nlp.stand_ins import Entry, Source
+from course_nlp.stand_ins import Source
 from course_nlp.text_stand_ins import build_pairs, clean_string, good_pairs, pair_key, read_mo
 
 TRAIN, OTHER = "course/interface-en-fr", "course/wagtail-en-fr"
@@ -116,34 +115,3 @@ def test_placeholders_survive(built):
     both = [list(row["translation"].values()) for row in built[OTHER]["train"] if "%(" in row["translation"]["en"]]
     names = [[sorted(set(re.findall(r"%\(\w+\)", text))) for text in pair] for pair in both]
     assert len(both) > 100 and np.mean([a == b for a, b in names]) > 0.95
-
-
-# --- models that the package ships
-
-
-def test_half_precision_becomes_single_and_nothing_else_changes(tmp_path, monkeypatch):
-    from safetensors.numpy import load_file, save_file
-
-    from course_nlp import model_stand_ins
-
-    shipped = tmp_path / "data" / "trained" / "toy"
-    shipped.mkdir(parents=True)
-    weights = {"w": np.linspace(-1, 1, 8, dtype=np.float16).reshape(2, 4), "n": np.arange(3)}
-    save_file(weights, shipped / "model.safetensors")
-    recipe = {"command": "python -m toy", "figures": {"BLEU": 12.34}, "evaluated_on": "ten rows"}
-    for name, value in (("config.json", {}), ("tokenizer.json", {"a": 1}), ("recipe.json", recipe)):
-        (shipped / name).write_text(json.dumps(value))
-    monkeypatch.setattr(model_stand_ins, "DATA", tmp_path / "data")
-    entry = Entry("course/toy", "models", "trained", "Toy", "A toy.", "cc-by-4.0", "nobody", 1, stands_for=("a/b",), member="toy")
-    files = build_trained(entry, Source({}, lambda id, path: b""), tmp_path / "work")
-    assert sorted(files) == ["README.md", "config.json", "model.safetensors", "tokenizer.json"]
-    made = load_file(files["model.safetensors"])
-    assert made["w"].dtype == np.float32 and np.array_equal(made["w"], weights["w"]) and made["n"].dtype == weights["n"].dtype
-    assert "python -m toy" in files["README.md"].decode() and "BLEU 12.3 on ten rows" in files["README.md"].decode()
-    (shipped / "tokenizer.json").unlink()
-    with pytest.raises(ValueError, match="data/trained/toy lacks tokenizer.json"):
-        build_trained(entry, Source({}, lambda id, path: b""), tmp_path / "work")
-
-
-def test_widen_leaves_whole_numbers_alone():
-    assert {k: v.dtype.name for k, v in widen({"a": np.ones(1, np.float16), "b": np.ones(1, np.int64)}).items()} == {"a": "float32", "b": "int64"}

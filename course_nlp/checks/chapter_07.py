@@ -11,7 +11,7 @@ import math
 import random
 from typing import Any
 
-from ..exercise import checker, drawn, kind, near, numbers, same_function, same_numbers
+from ..exercise import checker, drawn, near, numbers, same_function, same_numbers
 from ..metrics import entity_spans
 
 # %% ../../nbs/checks/07.ipynb #chk07-a
@@ -102,7 +102,7 @@ def decoder_reads(answer: Any) -> str | None:
     """Check the ids that a decoder reads for the labels 65, 48, -100, -100, with start token 31 and pad token 17."""
     row = answer.tolist() if hasattr(answer, "tolist") else answer
     if not isinstance(row, list | tuple):
-        return f"Your answer must be a list of four ids; this is {kind(answer)}."
+        return f"Your answer must be a list of four ids; this is {type(answer).__name__}."
     known = {
         (65, 48, -100, -100): "Those are the labels: a decoder that reads what it must write has nothing to learn.",
         (31, 65, 48, -100): "-100 is for the loss. What does the decoder read in its place?",

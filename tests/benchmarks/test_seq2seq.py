@@ -16,33 +16,35 @@ def seconds(call, rounds=3):
     return best
 
 
-@pytest.fixture(scope="module")
-def translator():
-    """Return the course's small translator, its tokenizer, and 256 strings of very different length in random order."""
-    from io import BytesIO
-
-    import pyarrow.parquet as pq
-    from tokenizers import Tokenizer
-    from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast
+def shipped(tmp_path_factory):
+    """Return the course's small translator and its tokenizer, from the local Hub's files."""
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     from course_nlp import catalog
     from course_nlp.hub_store import Store
 
     catalog.prepare((), repos=["course/marian-en-fr", "course/interface-en-fr"])
-    store = Store(catalog.hub_root())
-    read = lambda path: store.read("models", "course/marian-en-fr", path)
-    base = Tokenizer.from_buffer(read("tokenizer.json"))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=base, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=128)
-    from json import loads
+    store, folder = Store(catalog.hub_root()), tmp_path_factory.mktemp("marian")
+    for entry in store.tree("models", "course/marian-en-fr"):
+        if entry.is_file:
+            (folder / entry.path).write_bytes(store.read("models", "course/marian-en-fr", entry.path))
+    return AutoModelForSeq2SeqLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
-    from safetensors.torch import load
 
-    model = MarianMTModel(MarianConfig.from_dict(loads(read("config.json"))))
-    model.load_state_dict(load(read("model.safetensors")), strict=False)
-    raw = store.read("datasets", "course/interface-en-fr", "en-fr/train-00000-of-00001.parquet")
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory):
+    """Return the translator, its tokenizer, and 256 strings of very different length in random order."""
+    from io import BytesIO
+
+    import pyarrow.parquet as pq
+
+    from course_nlp import catalog
+    from course_nlp.hub_store import Store
+
+    model, tokenizer = shipped(tmp_path_factory)
+    raw = Store(catalog.hub_root()).read("datasets", "course/interface-en-fr", "en-fr/train-00000-of-00001.parquet")
     texts = [row["en"] for row in pq.read_table(BytesIO(raw))["translation"].to_pylist()]
-    draw = random.Random(0)
-    return model.eval(), tokenizer, draw.sample(texts, 256)
+    return model, tokenizer, random.Random(0).sample(texts, 256)
 
 
 @pytest.mark.parametrize("beams", [1, 4])

@@ -65,6 +65,8 @@ def shuffled(column: str) -> Callable[[Files], Files]:
 
 def exchanged_titles(files: Files) -> Files:
     """Return the training documentation with the first paragraphs dealt out at random, so that no title fits its text."""
+def exchanged_translations(files: Files) -> Files:
+    """Return a data set of pairs in which each text stands beside the translation of another one."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -76,6 +78,13 @@ def exchanged_titles(files: Files) -> Files:
     mixed = [parts[other][0] + gap + rest for other, (_, gap, rest) in zip(dealt, parts, strict=True)]
     index, sink = table.schema.get_field_index(column), pa.BufferOutputStream()
     pq.write_table(table.set_column(index, table.schema.field(index), pa.array(mixed)), sink)
+    (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
+    table = pq.read_table(pa.BufferReader(files[path]))
+    rows, schema = table.to_pylist(), table.schema
+    order = np.random.default_rng(0).permutation(len(rows))
+    mixed = [row | {"translation": row["translation"] | {"fr": rows[i]["translation"]["fr"]}} for row, i in zip(rows, order, strict=True)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(mixed, schema=schema), sink)
     return {path: sink.getvalue().to_pybytes()}
 
 
@@ -107,6 +116,7 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
     "07.05": Sabotage({"course/title-writer": untrained}, {"course/documentation": exchanged_titles}),
+    "07.04": Sabotage({"course/marian-en-fr": untrained}, {"course/wagtail-en-fr": exchanged_translations}),
 }
 
 
