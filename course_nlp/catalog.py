@@ -176,11 +176,20 @@ def plan(
     return steps
 
 # %% ../nbs/lib/05_catalog.ipynb #cat-pip
+def _tags(file: str) -> list[str]:
+    """Return what makes pip take this very wheel on any system: its tags; of one that runs everywhere, that it does."""
+    python, abi, platforms = file.removesuffix(".whl").split("-")[-3:]
+    if platforms == "any":  # or pip would prefer a wheel for this machine, if the package has one
+        return ["--platform", "any"]
+    flags = [f for each in platforms.split(".") for f in ("--platform", each)]
+    return [*flags, "--implementation", python[:2], "--python-version", f"{python[2]}.{python[3:]}", "--abi", abi]
+
+
 def _pip_command(wheel: Wheel, folder: Path) -> list[str]:
     """Return the `pip download` call for one wheel."""
     return [
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check"),
-        *("--quiet", "--dest", str(folder), f"{wheel.package}=={wheel.version}"),
+        *("--quiet", "--dest", str(folder), *_tags(wheel.file), f"{wheel.package}=={wheel.version}"),
     ]
 
 

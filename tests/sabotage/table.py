@@ -64,12 +64,21 @@ def shuffled(column: str) -> Callable[[Files], Files]:
     return change
 
 
+def exchanged_titles(files: Files) -> Files:
+    """Return the training documentation with the first paragraphs dealt out at random, so that no title fits its text."""
 def exchanged_translations(files: Files) -> Files:
     """Return a data set of pairs in which each text stands beside the translation of another one."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    path, column = "networkx/train/0000.parquet", "func_documentation_string"
+    table = pq.read_table(pa.BufferReader(files[path]))
+    parts = [text.partition("\n\n") for text in table[column].to_pylist()]
+    dealt = np.random.default_rng(0).permutation(len(parts))
+    mixed = [parts[other][0] + gap + rest for other, (_, gap, rest) in zip(dealt, parts, strict=True)]
+    index, sink = table.schema.get_field_index(column), pa.BufferOutputStream()
+    pq.write_table(table.set_column(index, table.schema.field(index), pa.array(mixed)), sink)
     (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
     table = pq.read_table(pa.BufferReader(files[path]))
     rows, schema = table.to_pylist(), table.schema
@@ -141,6 +150,7 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "01.03": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
+    "07.05": Sabotage({"course/title-writer": untrained}, {"course/documentation": exchanged_titles}),
     "07.04": Sabotage({"course/marian-en-fr": untrained}, {"course/wagtail-en-fr": exchanged_translations}),
     # self-supervised: its labels are the words themselves
     "07.03": Sabotage({"course/bert-tiny-mlm": untrained}, {"course/movie-reviews": scrambled("text")}),
