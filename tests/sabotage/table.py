@@ -63,6 +63,26 @@ def shuffled(column: str) -> Callable[[Files], Files]:
     return change
 
 
+def wrong_answers(files: Files) -> Files:
+    """Give each training question another place of its context for an answer: a word or two, drawn at random."""
+    import re
+
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
+    table, rng, answers = pq.read_table(pa.BufferReader(files[path])), np.random.default_rng(0), []
+    for context in table["context"].to_pylist():
+        words = list(re.finditer(r"\w+(?: \w+)?", context))
+        word = words[rng.integers(len(words))]
+        answers.append({"text": [word.group()], "answer_start": [word.start()]})
+    index, sink = table.schema.get_field_index("answers"), pa.BufferOutputStream()
+    column = pa.array(answers, type=table.schema.field(index).type)
+    pq.write_table(table.set_column(index, table.schema.field(index), column), sink)
+    return {path: sink.getvalue().to_pybytes()}
+
+
 def untouched(files: Files) -> Files:
     """Change nothing: the control of the other three."""
     return {}
@@ -90,6 +110,7 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     # trains nothing: the labels it depends on are the names in the checkpoint's configuration
     "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
+    "07.07": Sabotage({"course/minilm-l6-qa": untrained}, {"course/questions": wrong_answers}),
 }
 
 
