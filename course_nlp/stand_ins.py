@@ -191,11 +191,7 @@ def merge_lora(
     return merged
 
 # %% ../nbs/lib/04_stand_ins.ipynb #si-adapter
-HEADS = {
-    "text-classification": "BertForSequenceClassification",
-    "token-classification": "BertForTokenClassification",
-    "question-answering": "BertForQuestionAnswering",
-}
+HEADS = {"text-classification": "BertForSequenceClassification", "token-classification": "BertForTokenClassification"}
 
 
 def _adapter_files(entry: Entry) -> list[Path]:
@@ -213,7 +209,7 @@ def build_adapter(entry: Entry, source: Source, folder: Path) -> Files:
     recipe = json.loads((shipped / "recipe.json").read_text(encoding="utf-8"))
     lora = json.loads((shipped / "adapter_config.json").read_text(encoding="utf-8"))
     weights = {f"bert.{k}": v for k, v in load(base("model.safetensors")).items() if not k.endswith("position_ids")}
-    if entry.pipeline_tag != "text-classification":  # every position is read, and nothing is pooled
+    if entry.pipeline_tag == "token-classification":
         weights = {k: v for k, v in weights.items() if ".pooler." not in k}
     adapter = load_file(shipped / "adapter_model.safetensors")
     merged = merge_lora(weights, adapter, lora["lora_alpha"] / lora["r"])
