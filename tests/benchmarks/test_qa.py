@@ -28,7 +28,8 @@ def scored():
             columns["input_ids"].append(rng.choices(range(30_000), k=TOKENS))
             columns["attention_mask"].append([1] * TOKENS)
     logits = np.random.default_rng(0).normal(size=(2, WINDOWS, TOKENS)).astype(np.float32)
-    logits[:, np.arange(WINDOWS), np.random.default_rng(1).integers(QUESTION, TOKENS - 1, WINDOWS)] += 8  # a model that is sure of something
+    peak = np.random.default_rng(1).integers(QUESTION + 10, TOKENS - 10, WINDOWS)[:, None]
+    logits += 8 * np.exp(-np.abs(np.arange(TOKENS) - peak) / 6)  # a model that is sure of a place and less of its edges
     return Dataset.from_list(examples), Dataset.from_dict(columns), logits
 
 

@@ -110,7 +110,7 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     # trains nothing: the labels it depends on are the names in the checkpoint's configuration
     "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
-    "07.07": Sabotage({"course/minilm-l6-qa": untrained}, {"course/questions": wrong_answers}),
+    "07.07": Sabotage({"course/minilm-l6-cloze": untrained}, {"course/questions": wrong_answers}),
 }
 
 
