@@ -102,7 +102,7 @@ def qa_features(
 # %% ../nbs/07_main_tasks/07_question_answering.ipynb #qa-lost
 def lost_answers(
     features: Mapping[str, Any] | Any,  # from `qa_features(..., train=True)`, as it is or mapped to a data set
-    tokenizer: Any,
+    tokenizer: Any,  # the one that made them
 ) -> list[str]:  # ids of examples, in order
     """Return the ids of the examples whose answer is whole in no window (with SQuAD 2.0: also those without an answer)."""
     columns = (list(features[name]) for name in ("example_id", "input_ids", "start_positions"))
@@ -139,7 +139,10 @@ def _runs(sentence: str, asked: set[str]) -> list[list[tuple[str, int, int]]]:
     return runs
 
 # %% ../nbs/07_main_tasks/07_question_answering.ipynb #qa-base-answer
-def overlap_answer(question: str, context: str) -> str:
+def overlap_answer(
+    question: str,
+    context: str,  # any length
+) -> str:  # a piece of the context, or ""
     """Return a run of words from the sentence that shares most with the question, rare words counting more: what needs no model.
 
     Source: after the sliding-window baseline of Rajpurkar et al. 2016, section 5.1.
@@ -359,12 +362,12 @@ def _softmax(values: np.ndarray) -> np.ndarray:
 
 def answer(
     model: Any,  # with a question-answering head
-    tokenizer: Any,
+    tokenizer: Any,  # the model's own
     question: str,
     context: str,  # of any length
     *,
-    max_length: int = 384,
-    stride: int = 128,
+    max_length: int = 384,  # tokens of a window
+    stride: int = 128,  # tokens that neighboring windows share
     max_tokens: int = 30,  # the longest answer
 ) -> dict[str, Any]:  # answer, score (0 to 1), start and end (characters of the context)
     """Return the best answer to a question in a context of any length.

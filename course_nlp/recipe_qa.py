@@ -129,7 +129,7 @@ def _splits(train: str, other: str, dataset: str) -> dict[str, Any]:
 def cloze_load(dataset: str, options: Options) -> dict[str, Any]:
     """Return the splits of the recipe `cloze`."""
     splits = _splits(QA_CLOZE_DATA, QA_DATA, dataset)
-    return splits | {"train": subset(splits["train"], 4_480)} if dataset == QA_CLOZE_DATA else splits
+    return splits | {"train": subset(splits["train"], 3_200)} if dataset == QA_CLOZE_DATA else splits
 
 
 def qa_load(dataset: str, options: Options) -> dict[str, Any]:
@@ -166,8 +166,7 @@ QA = replace(
     stand_ins=("course/minilm-l6", QA_DATA),
     make=shipped_adapters,
     load=qa_load,
-    before=True,
-    epochs=3,
-    lr=5e-4,
+    epochs=2,
+    lr=6e-4,
 )
 TASKS = (CLOZE, QA)
