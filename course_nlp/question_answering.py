@@ -240,8 +240,8 @@ def best_spans(
         return []
     places = _places([offsets])[0]
     inside = places[:, 1] > places[:, 0]
-    masked = [np.where(inside, values, -np.inf)[None] for values in (start, end)]
-    found = (column[0].tolist() for column in _top_spans(*masked, n_best, max_tokens))
+    start, end = (np.where(inside, values, -np.inf)[None] for values in (start, end))
+    found = (column[0].tolist() for column in _top_spans(start, end, n_best, max_tokens))
     return [Span(s, i, j, int(places[i, 0]), int(places[j, 1])) for s, i, j in zip(*found, strict=True) if s > -np.inf]
 
 # %% ../nbs/07_main_tasks/07_question_answering.ipynb #qa-columns
@@ -302,9 +302,9 @@ def postprocess_qa(
     _check_limits(n_best, max_tokens)
     contexts = dict(zip(_column(examples, "id"), _column(examples, "context"), strict=True))
     owners, places = _column(features, "example_id"), _all_places(features)
-    both = [_logits(name, values, 2)[: len(owners)] for name, values in (("start", start), ("end", end))]
-    if any(values.shape != places.shape[:2] for values in both):
-        shapes = [values.shape for values in both]
+    start, end = (_logits(name, values, 2)[: len(owners)] for name, values in (("start", start), ("end", end)))
+    if not start.shape == end.shape == places.shape[:2]:
+        shapes = [start.shape, end.shape]
         raise ValueError(f"start and end must have a row for each window and a column for each token, {places.shape[:2]}, got {shapes}")
     if unknown := set(owners) - set(contexts):
         raise ValueError(f"features has the example_id {min(unknown)!r}, which is no id of examples; pass the rows they were made of")
@@ -314,13 +314,14 @@ def postprocess_qa(
     owner = np.array([number[key] for key in owners], dtype=np.int64)
     for at in range(0, len(owners), 128):  # as many windows at a time as fit into the processor's cache
         part = slice(at, at + 128)
-        scores, first, last = _top_spans(*(np.where(inside[part], v[part], -np.inf) for v in both), n_best, max_tokens)
+        masked_start, masked_end = (np.where(inside[part], values[part], -np.inf) for values in (start, end))
+        scores, first, last = _top_spans(masked_start, masked_end, n_best, max_tokens)
         each, there = np.arange(len(scores))[:, None], scores > -np.inf
         columns = (owner[part, None] + 0 * first, places[part][each, first, 0], places[part][each, last, 1], scores)
         parts.append([column[there] for column in columns])
     if parts:
         spans = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        kept = _ranked(*spans, n_best)
+        kept = _ranked(spans[0], spans[1], spans[2], spans[3], n_best)
         for i, a, b, score in zip(*(column[kept].tolist() for column in spans), strict=True):
             found[keys[i]].append(Candidate(contexts[keys[i]][a:b], score, a, b))
     return found

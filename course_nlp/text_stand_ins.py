@@ -61,7 +61,8 @@ def _marked(code: Any) -> str:
 
 def _unmark(text: str) -> tuple[str, list[tuple[int, int]]]:
     """Return a text without the marks of its links, and the places of the links."""
-    plain, spans, begin = [], [], 0
+    plain: list[str] = []
+    spans, begin = [], 0
     for letter in text:
         if letter == _OPEN:
             begin = len(plain)
@@ -218,7 +219,8 @@ def cloze_rows(
     seed: int = 42,
 ) -> list[dict]:  # SQuAD's columns and `split`
     """Return cloze questions on paragraphs of three sentences or more, the kinds of their answers taking turns."""
-    rng, rows, titles = random.Random(seed), [], {}
+    rng, rows = random.Random(seed), list[dict]()
+    titles: dict[str, int] = {}
     for title, text, links in paragraphs:
         places = [(a, b) for a, b in _sentences(text) if len(text[a:b].split()) >= 7]
         if len(places) < 3:

@@ -12,7 +12,19 @@ from test_question_answering import ROWS, columns, make_tokenizer, perfect, tiny
 from course_nlp import recipe_qa
 from course_nlp.question_answering import qa_features
 from course_nlp.recipe_core import Options, Split
-from course_nlp.recipe_qa import CLOZE, QA, QA_RANK, QA_STRIDE, TASKS, new_adapters, qa_baseline, qa_encode, qa_encode_eval, qa_figures, shipped_adapters
+from course_nlp.recipe_qa import (
+    CLOZE,
+    QA,
+    QA_RANK,
+    QA_STRIDE,
+    TASKS,
+    new_adapters,
+    qa_baseline,
+    qa_encode,
+    qa_encode_eval,
+    qa_figures,
+    shipped_adapters,
+)
 from course_nlp.stand_ins import DATA
 
 SMALL = ROWS[:12]
