@@ -101,15 +101,14 @@ def test_what_ships_is_small_and_beats_word_overlap(name):
     folder = DATA / "adapters" / name
     recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
     assert recipe["command"] == f"python -m course_nlp.recipes {name} --scale small --seed 42 --ship"
-    assert recipe["figures"]["answer F1"] - recipe["tolerance"] / 2 > recipe["baselines"]["answer F1"] - (name == "cloze") * recipe["tolerance"]
+    assert recipe["figures"]["answer F1"] - recipe["tolerance"] / 2 > recipe["baselines"]["answer F1"]
     tensors = load_file(folder / "adapter_model.safetensors")
     assert (folder / "adapter_model.safetensors").stat().st_size < 1_500_000
     assert all(value.dtype == np.float16 and np.isfinite(value).all() for value in tensors.values())
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("name", ["cloze", "qa"])
-def test_the_shipped_adapter_reaches_what_it_says(name, stand_in_cache):
+def test_the_shipped_adapter_reaches_what_it_says(stand_in_cache, name="qa"):
     import torch
     from safetensors.torch import load
     from tokenizers import Tokenizer
