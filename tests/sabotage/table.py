@@ -68,6 +68,10 @@ def exchanged_titles(files: Files) -> Files:
     """Return the training documentation with the first paragraphs dealt out at random, so that no title fits its text."""
 def exchanged_translations(files: Files) -> Files:
     """Return a data set of pairs in which each text stands beside the translation of another one."""
+def wrong_answers(files: Files) -> Files:
+    """Give each training question another place of its context for an answer: a word or two, drawn at random."""
+    import re
+
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -120,6 +124,16 @@ def scrambled(column: str) -> Callable[[Files], Files]:
         return {path: sink.getvalue().to_pybytes()}
 
     return change
+    (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
+    table, rng, answers = pq.read_table(pa.BufferReader(files[path])), np.random.default_rng(0), []
+    for context in table["context"].to_pylist():
+        words = list(re.finditer(r"\w+(?: \w+)?", context))
+        word = words[rng.integers(len(words))]
+        answers.append({"text": [word.group()], "answer_start": [word.start()]})
+    index, sink = table.schema.get_field_index("answers"), pa.BufferOutputStream()
+    column = pa.array(answers, type=table.schema.field(index).type)
+    pq.write_table(table.set_column(index, table.schema.field(index), column), sink)
+    return {path: sink.getvalue().to_pybytes()}
 
 
 def untouched(files: Files) -> Files:
@@ -156,6 +170,7 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     "07.03": Sabotage({"course/bert-tiny-mlm": untrained}, {"course/movie-reviews": scrambled("text")}),
     # loads no weights, so what stays untrained is what it makes; its labels are the next words
     "07.06": Sabotage({"course/gpt2-tokenizer": stillborn}, {"course/python-code": scrambled("content")}),
+    "07.07": Sabotage({"course/minilm-l6-cloze": untrained}, {"course/questions": wrong_answers}),
 }
 
 
