@@ -134,8 +134,8 @@ _LAST_SECTIONS = {"see also", "references", "notes", "footnotes", "citations", "
 
 
 def _tidy(line: str) -> str:
-    """Return a line without what removed templates leave behind: empty brackets, lone commas, doubled blanks."""
-    line = line.replace("\xa0", " ")
+    """Return a line without what removed templates leave behind: empty brackets, lone commas, doubled blanks, and open marks."""
+    line = re.sub(r"<ref.*?(</ref>|$)|'{2,}", "", line.replace("\xa0", " "))  # marks that were never closed
     line = re.sub(r"\([\s,;:]*(or\s+)?[\s,;:]*", "(", line)
     line = re.sub(r"[\s,;]*\)", ")", line).replace("()", "")
     return re.sub(r"\s+([,.;:])(?=\s|$)", r"\1", re.sub(r"\s+", " ", line)).strip()

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from course_nlp import catalog
 from course_nlp.catalog import entries
@@ -63,6 +64,35 @@ def shuffled(column: str) -> Callable[[Files], Files]:
     return change
 
 
+def scrambled(column: str) -> Callable[[Files], Files]:
+    """Return a way to deal out the words of the training texts in a column at random: what comes next cannot be learned."""
+    import numpy as np
+
+    def change(files: Files) -> Files:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
+        table = pq.read_table(pa.BufferReader(files[path]))
+        name, *inner = column.split(".")
+        rng = np.random.default_rng(0)
+
+        def mix(value: Any) -> Any:
+            if isinstance(value, str):
+                words = value.split(" ")
+                return " ".join(words[i] for i in rng.permutation(len(words)))
+            return [mix(each) for each in value]
+
+        rows = table[name].to_pylist()
+        rows = [row | {inner[0]: mix(row[inner[0]])} for row in rows] if inner else [mix(row) for row in rows]
+        field = table.schema.field(name)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.set_column(table.schema.get_field_index(name), field, pa.array(rows, field.type)), sink)
+        return {path: sink.getvalue().to_pybytes()}
+
+    return change
+
+
 def untouched(files: Files) -> Files:
     """Change nothing: the control of the other three."""
     return {}
@@ -90,6 +120,9 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     # trains nothing: the labels it depends on are the names in the checkpoint's configuration
     "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
+    # the labels of a language model are the words of its texts, in their order
+    "07.08": Sabotage({"course/smollm2-135m-instruct": untrained}, {"course/eli5": scrambled("answers.text")}),
+    "07.08b": Sabotage({"course/smollm2-135m-instruct": untrained}, {"course/wiki-pages": scrambled("text")}),
 }
 
 

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from lesson_runs import headline, read, ready
 from sabotage.headline_falls import check
-from sabotage.table import TABLE, NoHeadline, broken_cache, exchanged_names, files_of, shuffled, untouched, untrained
+from sabotage.table import (
+    TABLE,
+    NoHeadline,
+    broken_cache,
+    exchanged_names,
+    files_of,
+    scrambled,
+    shuffled,
+    untouched,
+    untrained,
+)
 from safetensors.numpy import load
 
 from course_nlp import catalog
@@ -98,3 +108,23 @@ def test_the_control_reaches_its_headline(id, stand_in_cache, tmp_path):
     changed = {**TABLE[id].weights, **TABLE[id].labels}
     with pytest.raises(pytest.fail.Exception, match=rf"{id} reached {headline(read(id))[1]} = \d"):
         check(id, dict.fromkeys(changed, untouched), tmp_path)
+
+
+@pytest.mark.parametrize(("id", "column", "path"), [
+    ("course/eli5", "answers.text", "data/train-00000-of-00001.parquet"),
+    ("course/wiki-pages", "text", "wikitext-2-raw-v1/train-00000-of-00001.parquet"),
+])  # fmt: skip
+def test_scrambled_texts_have_the_same_words_elsewhere(id, column, path, stand_in_cache):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    catalog.prepare((), repos=[id])
+    files = files_of(Store(catalog.hub_root()), "datasets", id)
+    changed = scrambled(column)(files)
+    assert list(changed) == [path]
+    old, new = (pq.read_table(pa.BufferReader(content)) for content in (files[path], changed[path]))
+    assert old.schema.equals(new.schema) and old.drop([column.split(".")[0]]).equals(new.drop([column.split(".")[0]]))
+    texts = [[" ".join(row["text"]) if "." in column else row for row in table[column.split(".")[0]].to_pylist()] for table in (old, new)]
+    assert all(sorted(a.split(" ")) == sorted(b.split(" ")) for a, b in zip(*texts, strict=True))
+    longer = [(a, b) for a, b in zip(*texts, strict=True) if len(a.split()) > 8]
+    assert longer and sum(a == b for a, b in longer) == 0
