@@ -286,6 +286,92 @@ ANSWERS |= {
             (by_full_stops, "by_full_stops("),
             (3, "must be a function"),
         ],
+# --- 07.08, two language-modeling guides
+
+
+def bits(loss, targets, text):
+    """Return the bits that a model needs for a byte of the text."""
+    return loss * targets / 0.6931471805599453 / len(text.encode())
+
+
+def bits_blank(loss, targets, text):
+    """Return the bits that a model needs for a byte of the text."""
+    ...
+
+
+def nucleus(probabilities, p):
+    """Return the positions of the fewest best tokens whose probabilities reach p."""
+    kept, total = [], 0.0
+    for position in sorted(range(len(probabilities)), key=lambda i: -probabilities[i]):
+        kept.append(position)
+        total += probabilities[position]
+        if total >= p:
+            break
+    return kept
+
+
+def nucleus_blank(probabilities, p):
+    """Return the positions of the fewest best tokens whose probabilities reach p."""
+    ...
+
+
+def below(probabilities, p):
+    """Stop before the sum reaches p."""
+    kept, total = [], 0.0
+    for position in sorted(range(len(probabilities)), key=lambda i: -probabilities[i]):
+        total += probabilities[position]
+        if total > p:
+            break
+        kept.append(position)
+    return kept
+
+
+ANSWERS |= {
+    "07.08-a": Stored(
+        solution=(108, 109, 110),
+        blank=(..., ..., ...),
+        wrong=[
+            ((110, 109, 110), "cut by itself"),
+            ((108, 108, 110), "shorter than a chunk"),
+            ((108, 109, 111), "no whole chunk"),
+            ((108, 109), "holds 2"),
+            (110, "3 numbers"),
+        ],
+    ),
+    "07.08-b": Stored(
+        solution=bits,
+        blank=bits_blank,
+        wrong=[
+            (lambda loss, targets, text: loss * targets / len(text.encode()), "in nats"),
+            (lambda loss, targets, text: bits(loss, targets, "x" * len(text)), "été"),
+            (lambda loss, targets, text: loss / 0.6931471805599453, "is too"),
+            (1.3, "must be a function"),
+        ],
+    ),
+    "07.08-c": Stored(
+        solution=nucleus,
+        blank=nucleus_blank,
+        wrong=[
+            (below, "below("),
+            (lambda probabilities, p: sorted(nucleus(probabilities, p)), "Position"),
+            (lambda probabilities, p: [i for i, x in enumerate(probabilities) if x >= p], "returns `[]`"),
+            ([0, 2], "must be a function"),
+        ],
+    ),
+}
+
+
+# --- 07.08b, WikiText both ways
+
+
+def titles(texts):
+    """Return the titles of the articles."""
+    rows = [text.strip() for text in texts]
+    return [row[2:-2] for row in rows if row.startswith("= ") and row.endswith(" =") and not row.startswith("= = ")]
+
+
+def titles_blank(texts):
+    """Return the titles of the articles."""
 # --- 07.03
 
 
@@ -329,6 +415,31 @@ def words_unanswered(word_ids):
 
 
 ANSWERS |= {
+    "07.08b-a": Stored(
+        solution=(63500, 9450.0),
+        blank=(..., ...),
+        wrong=[
+            ((64000, 9450), "the first token"),
+            ((127, 9450), "one chunk"),
+            ((63500, 9600), "never chosen"),
+            ((63500, 18.9), "too small"),
+            (63500, "2 numbers"),
+        ],
+    ),
+    "07.08b-b": Stored(
+        solution=titles,
+        blank=titles_blank,
+        wrong=[
+            (lambda texts: [text.strip(" =\n") for text in texts if text.startswith(" = ")], "Flight"),
+            (lambda texts: [text for text in texts if " = " in text], "Albatross"),
+            (lambda texts: [text.strip(" =\n") for text in texts if text.count("=") == 2], "Let x"),
+            ("Albatross", "must be a function"),
+        ],
+    ),
+    "07.08b-c": Stored(
+        solution=8.3729,
+        blank=...,
+        wrong=[(20.0855, "do not count the same"), (2.125, "exponential is wanted"), (10.3396, "at the end"), ("8", "must be a number")],
     "07.03-a": Stored(
         solution=(39, 13),
         blank=(..., ...),

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from course_nlp import catalog
 from course_nlp.catalog import entries
@@ -100,6 +101,8 @@ def stillborn(files: Files) -> Files:
 
 def scrambled(column: str) -> Callable[[Files], Files]:
     """Return a way to put the words of each training text in random order, so that the next one cannot be told from the last."""
+def scrambled(column: str) -> Callable[[Files], Files]:
+    """Return a way to deal out the words of the training texts in a column at random: what comes next cannot be learned."""
     import numpy as np
 
     def change(files: Files) -> Files:
@@ -134,6 +137,23 @@ def scrambled(column: str) -> Callable[[Files], Files]:
     column = pa.array(answers, type=table.schema.field(index).type)
     pq.write_table(table.set_column(index, table.schema.field(index), column), sink)
     return {path: sink.getvalue().to_pybytes()}
+        name, *inner = column.split(".")
+        rng = np.random.default_rng(0)
+
+        def mix(value: Any) -> Any:
+            if isinstance(value, str):
+                words = value.split(" ")
+                return " ".join(words[i] for i in rng.permutation(len(words)))
+            return [mix(each) for each in value]
+
+        rows = table[name].to_pylist()
+        rows = [row | {inner[0]: mix(row[inner[0]])} for row in rows] if inner else [mix(row) for row in rows]
+        field = table.schema.field(name)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.set_column(table.schema.get_field_index(name), field, pa.array(rows, field.type)), sink)
+        return {path: sink.getvalue().to_pybytes()}
+
+    return change
 
 
 def untouched(files: Files) -> Files:
@@ -171,6 +191,9 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     # loads no weights, so what stays untrained is what it makes; its labels are the next words
     "07.06": Sabotage({"course/gpt2-tokenizer": stillborn}, {"course/python-code": scrambled("content")}),
     "07.07": Sabotage({"course/minilm-l6-cloze": untrained}, {"course/questions": wrong_answers}),
+    # the labels of a language model are the words of its texts, in their order
+    "07.08": Sabotage({"course/smollm2-135m-instruct": untrained}, {"course/eli5": scrambled("answers.text")}),
+    "07.08b": Sabotage({"course/smollm2-135m-instruct": untrained}, {"course/wiki-pages": scrambled("text")}),
 }
 
 

@@ -136,3 +136,21 @@ def test_scrambled_texts_hold_the_same_words_in_another_order(stand_in_cache):
     assert old.schema == new.schema and old["path"] == new["path"]
     for before, after in list(zip(old["content"].to_pylist(), new["content"].to_pylist(), strict=True))[:5]:
         assert sorted(before) == sorted(after) and before != after
+@pytest.mark.parametrize(("id", "column", "path"), [
+    ("course/eli5", "answers.text", "data/train-00000-of-00001.parquet"),
+    ("course/wiki-pages", "text", "wikitext-2-raw-v1/train-00000-of-00001.parquet"),
+])  # fmt: skip
+def test_scrambled_texts_have_the_same_words_elsewhere(id, column, path, stand_in_cache):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    catalog.prepare((), repos=[id])
+    files = files_of(Store(catalog.hub_root()), "datasets", id)
+    changed = scrambled(column)(files)
+    assert list(changed) == [path]
+    old, new = (pq.read_table(pa.BufferReader(content)) for content in (files[path], changed[path]))
+    assert old.schema.equals(new.schema) and old.drop([column.split(".")[0]]).equals(new.drop([column.split(".")[0]]))
+    texts = [[" ".join(row["text"]) if "." in column else row for row in table[column.split(".")[0]].to_pylist()] for table in (old, new)]
+    assert all(sorted(a.split(" ")) == sorted(b.split(" ")) for a, b in zip(*texts, strict=True))
+    longer = [(a, b) for a, b in zip(*texts, strict=True) if len(a.split()) > 8]
+    assert longer and sum(a == b for a, b in longer) == 0
