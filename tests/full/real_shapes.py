@@ -31,3 +31,5 @@ def fill(store: Store, ids: list[str] | None = None) -> None:
         if id not in SHAPES:
             raise ValueError(f"ids: {id!r} has no shape; declare one in a module tests/full/shapes_*.py")
         store.seed(SHAPES[id].kind, id, SHAPES[id].files())
+        if branch := getattr(SHAPES[id], "branch", None):  # where the Hub's converter puts what was a script
+            store.create_ref(SHAPES[id].kind, id, branch)

@@ -63,6 +63,22 @@ def shuffled(column: str) -> Callable[[Files], Files]:
     return change
 
 
+def exchanged_translations(files: Files) -> Files:
+    """Return a data set of pairs in which each text stands beside the translation of another one."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
+    table = pq.read_table(pa.BufferReader(files[path]))
+    rows, schema = table.to_pylist(), table.schema
+    order = np.random.default_rng(0).permutation(len(rows))
+    mixed = [row | {"translation": row["translation"] | {"fr": rows[i]["translation"]["fr"]}} for row, i in zip(rows, order, strict=True)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(mixed, schema=schema), sink)
+    return {path: sink.getvalue().to_pybytes()}
+
+
 def untouched(files: Files) -> Files:
     """Change nothing: the control of the other three."""
     return {}
@@ -92,6 +108,7 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
     "07.08c": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
     "07.09": NoHeadline("a look back: it trains nothing, and its figure is a count that has no baseline"),
+    "07.04": Sabotage({"course/marian-en-fr": untrained}, {"course/wagtail-en-fr": exchanged_translations}),
 }
 
 

@@ -1,0 +1,57 @@
+"""A model scored by what it writes: on two processes, with an uneven last batch, the same rows and the same BLEU as on one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from seq2seq_worker import ROWS
+from tiny_seq2seq import tiny_tokenizer, trained_marian
+
+from course_nlp.metrics import bleu
+
+HERE = Path(__file__).parent
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """Return what the evaluation found on one process, on two, and on two without dropping the repeated rows."""
+    folder = tmp_path_factory.mktemp("two")
+    trained_marian(tiny_tokenizer()).save_pretrained(folder / "model")
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]), "OMP_NUM_THREADS": "1"}
+    found = {}
+    for name, python, gather in (("one", (), "once"), ("two", TWO, "once"), ("two, all rows", TWO, "every row")):
+        out = folder / f"{name}.json"
+        command = [sys.executable, *python, str(HERE / "seq2seq_worker.py"), str(folder / "model"), str(out), gather]
+        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr[-3000:]
+        found[name] = json.loads(out.read_text())
+    return found
+
+
+def test_the_rows_do_not_come_out_even_and_the_score_is_no_round_one(reports):
+    assert len(ROWS) % 8 and reports["two"]["processes"] == 2 and reports["one"]["processes"] == 1
+    assert 10 < reports["one"]["bleu"] < 99
+
+
+@pytest.mark.known_error("c02")
+def test_two_processes_score_every_row_once_in_order(reports):
+    one, two = reports["one"], reports["two"]
+    assert two["rows"] == one["rows"] == len(ROWS)
+    assert (two["pred"], two["ref"]) == (one["pred"], one["ref"]) and one["ref"] == [target for _, target in ROWS]
+    assert two["bleu"] == pytest.approx(one["bleu"], abs=1e-6)
+    assert one["bleu"] == pytest.approx(bleu(one["pred"], [target for _, target in ROWS]), abs=1e-6)
+
+
+def test_labels_keep_their_own_filler(reports):
+    """-100 reaches as many places on two processes as on one: padding across processes used the filler of labels."""
+    assert reports["two"]["ignored"] == reports["one"]["ignored"] and max(reports["one"]["ignored"]) > 0
+
+
+def test_the_check_can_fail(reports):
+    """With plain `gather` rows are counted twice, and the score is another one."""
+    wrong = reports["two, all rows"]
+    assert wrong["rows"] == 16 and abs(wrong["bleu"] - reports["one"]["bleu"]) > 1e-3
