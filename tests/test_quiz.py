@@ -252,7 +252,7 @@ def test_every_written_lesson_has_a_quiz():
 @pytest.mark.parametrize("lesson", SHIPPED)
 def test_a_shipped_quiz_is_worth_taking(lesson):
     questions = load(lesson).questions
-    assert 5 <= len(questions) <= 12
+    assert 5 <= len(questions) <= 15  # a look back over a chapter asks more
     assert any(len(q.correct) > 1 for q in questions), "some question has several right answers"
     for q in questions:
         assert len(q.choices) >= 3, q.id

@@ -1,5 +1,7 @@
 """Answers to the exercises of chapter 7."""
 
+import math
+
 import torch
 
 from course_nlp.metrics import entity_spans
@@ -77,6 +79,69 @@ ANSWERS = {
 }
 
 
+def blank_shares(n, size):
+    """Return the row numbers of each batch."""
+    ...
+
+
+def shares(n, size):
+    return [list(range(start, min(start + size, n))) for start in range(0, n, size)]
+
+
+ANSWERS |= {
+    "07.08c-a": Stored(
+        solution=0.5,
+        blank=...,
+        wrong=[(2.0, "Which positions"), (6.0, "That is the sum"), (6 / 9, "without a label"), (0.4, "too small"), ("half", "must be a number")],
+    ),
+    "07.08c-b": Stored(
+        solution=1.196e-5,
+        blank=...,
+        wrong=[(4e-5, "How many of its"), (6e-6, "first epoch"), (0.0, "first step"), (1.196e-4, "too large"), ("slow", "must be a number")],
+    ),
+    "07.08c-c": Stored(
+        solution=shares,
+        blank=blank_shares,
+        wrong=[
+            (lambda n, size: [list(range(i, i + size)) for i in range(0, n - size + 1, size)], "(5, 2)"),
+            (lambda n, size: [list(range(i, i + size)) for i in range(0, n, size)], "(5, 2)"),
+            (lambda n, size: [range(i, i + size) for i in range(0, n, size)], "(4, 2)"),
+            (lambda n, size: n // size, "must be a list"),
+            ([[0, 1]], "must be a function"),
+        ],
+    ),
+}
+
+
+def whole_perplexity(pairs):
+    total = sum(loss * count for loss, count in pairs)
+    return math.exp(total / sum(count for _, count in pairs))
+
+
+def blank_perplexity(pairs):
+    """Return the perplexity over all targets."""
+    ...
+
+
+ANSWERS |= {
+    "07.09-a": Stored(
+        solution=6,
+        blank=...,
+        wrong=[(8, "the model shifts"), (10, "counts the filler"), (7, "each row"), (3, "too small"), ("six", "must be a number")],
+    ),
+    "07.09-b": Stored(
+        solution=7,
+        blank=...,
+        wrong=[(4, "multiple of eight"), (17, "real labels"), (24, "all entries"), (1000, "too large")],
+    ),
+    "07.09-c": Stored(
+        solution=whole_perplexity,
+        blank=blank_perplexity,
+        wrong=[
+            (lambda pairs: math.exp(sum(loss for loss, _ in pairs) / len(pairs)), "[(2.0, 90), (5.0, 10)]"),
+            (lambda pairs: sum(math.exp(loss) for loss, _ in pairs) / len(pairs), "[(2.0, 90), (5.0, 10)]"),
+            (lambda pairs: sum(loss * count for loss, count in pairs) / sum(count for _, count in pairs), "[(1.0, 4)]"),
+            (9.0, "must be a function"),
 # --- 07.04, translation
 
 

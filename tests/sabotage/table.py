@@ -185,6 +185,8 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     "01.03": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
     "07.05": Sabotage({"course/title-writer": untrained}, {"course/documentation": exchanged_titles}),
+    "07.08c": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
+    "07.09": NoHeadline("a look back: it trains nothing, and its figure is a count that has no baseline"),
     "07.04": Sabotage({"course/marian-en-fr": untrained}, {"course/wagtail-en-fr": exchanged_translations}),
     # self-supervised: its labels are the words themselves
     "07.03": Sabotage({"course/bert-tiny-mlm": untrained}, {"course/movie-reviews": scrambled("text")}),
