@@ -43,117 +43,101 @@ def exchanged_names(files: Files) -> Files:
     return {"config.json": json.dumps(config | maps, indent=2).encode()}
 
 
-def shuffled(column: str) -> Callable[[Files], Files]:
-    """Return a way to deal out the training labels of a column at random, over all rows and positions."""
-    import numpy as np
-
-    def change(files: Files) -> Files:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
-        table = pq.read_table(pa.BufferReader(files[path]))
-        index, values = table.schema.get_field_index(column), table[column].combine_chunks()
-        nested = pa.types.is_list(values.type) or pa.types.is_large_list(values.type)
-        flat = values.flatten() if nested else values
-        flat = flat.take(pa.array(np.random.default_rng(0).permutation(len(flat))))
-        mixed = type(values).from_arrays(values.offsets, flat) if nested else flat
-        sink = pa.BufferOutputStream()
-        pq.write_table(table.set_column(index, table.schema.field(index), mixed), sink)  # the field keeps type and names
-        return {path: sink.getvalue().to_pybytes()}
-
-    return change
-
-
-def exchanged_titles(files: Files) -> Files:
-    """Return the training documentation with the first paragraphs dealt out at random, so that no title fits its text."""
-def exchanged_translations(files: Files) -> Files:
-    """Return a data set of pairs in which each text stands beside the translation of another one."""
-def wrong_answers(files: Files) -> Files:
-    """Give each training question another place of its context for an answer: a word or two, drawn at random."""
-    import re
-
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path, column = "networkx/train/0000.parquet", "func_documentation_string"
-    table = pq.read_table(pa.BufferReader(files[path]))
-    parts = [text.partition("\n\n") for text in table[column].to_pylist()]
-    dealt = np.random.default_rng(0).permutation(len(parts))
-    mixed = [parts[other][0] + gap + rest for other, (_, gap, rest) in zip(dealt, parts, strict=True)]
-    index, sink = table.schema.get_field_index(column), pa.BufferOutputStream()
-    pq.write_table(table.set_column(index, table.schema.field(index), pa.array(mixed)), sink)
-    (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
-    table = pq.read_table(pa.BufferReader(files[path]))
-    rows, schema = table.to_pylist(), table.schema
-    order = np.random.default_rng(0).permutation(len(rows))
-    mixed = [row | {"translation": row["translation"] | {"fr": rows[i]["translation"]["fr"]}} for row, i in zip(rows, order, strict=True)]
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(mixed, schema=schema), sink)
-    return {path: sink.getvalue().to_pybytes()}
-def scrambled(column: str) -> Callable[[Files], Files]:
-    """Return a way to deal out the words of all training texts at random: each as frequent as before, none where it belongs."""
 def stillborn(files: Files) -> Files:
     """Return a configuration that makes every fresh weight next to zero: no gradient gets anywhere, and the model stays untrained."""
     return {"config.json": json.dumps(json.loads(files["config.json"]) | {"initializer_range": 1e-30}).encode()}
 
 
-def scrambled(column: str) -> Callable[[Files], Files]:
-    """Return a way to put the words of each training text in random order, so that the next one cannot be told from the last."""
-def scrambled(column: str) -> Callable[[Files], Files]:
-    """Return a way to deal out the words of the training texts in a column at random: what comes next cannot be learned."""
+def changed_column(column: str, change: Callable[[Any, Any], Any]) -> Callable[[Files], Files]:
+    """Return a way to change a column of the training rows by `change(values, generator)`; types and names stay as they are."""
     import numpy as np
 
-    def change(files: Files) -> Files:
+    def changed(files: Files) -> Files:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
         table = pq.read_table(pa.BufferReader(files[path]))
-        texts = [text.split() for text in table[column].to_pylist()]
-        words = iter(np.random.default_rng(0).permutation(np.array([word for text in texts for word in text], dtype=object)))
-        mixed = pa.array([" ".join(next(words) for _ in text) for text in texts], table.schema.field(column).type)
-        sink = pa.BufferOutputStream()
-        pq.write_table(table.set_column(table.schema.get_field_index(column), table.schema.field(column), mixed), sink)
-        table, rng = pq.read_table(pa.BufferReader(files[path])), np.random.default_rng(0)
-        texts = []
-        for text in table[column].to_pylist():
-            pieces = re.findall(r"\s+|\w+|[^\w\s]", text)
-            texts.append("".join(pieces[i] for i in rng.permutation(len(pieces))))
-        index = table.schema.get_field_index(column)
-        sink = pa.BufferOutputStream()
-        pq.write_table(table.set_column(index, table.schema.field(index), pa.array(texts, table.schema.field(index).type)), sink)
+        index, sink = table.schema.get_field_index(column), pa.BufferOutputStream()
+        field, values = table.schema.field(index), change(table[column].to_pylist(), np.random.default_rng(0))
+        pq.write_table(table.set_column(index, field, pa.array(values, field.type)), sink)
         return {path: sink.getvalue().to_pybytes()}
 
-    return change
+    return changed
+
+
+def dealt(values: Any, pieces: Any) -> Any:
+    """Return `values`, lists and dicts within lists, with each innermost one replaced by the next of `pieces`."""
+    if isinstance(values, list):
+        return [dealt(value, pieces) for value in values]
+    return {name: dealt(value, pieces) for name, value in values.items()} if isinstance(values, dict) else next(pieces)
+
+
+def innermost(values: Any) -> list[Any]:
+    """Return what lists and dicts within lists hold, in order."""
+    if not isinstance(values, (list, dict)):
+        return [values]
+    return [leaf for value in (values.values() if isinstance(values, dict) else values) for leaf in innermost(value)]
+
+
+def shuffled(column: str) -> Callable[[Files], Files]:
+    """Return a way to deal out the training labels of a column at random, over all rows and positions."""
+
+    def deal(values: list, rng: Any) -> list:
+        flat = innermost(values)
+        return dealt(values, iter([flat[i] for i in rng.permutation(len(flat))]))
+
+    return changed_column(column, deal)
+
+
+def scrambled(column: str, key: str = "") -> Callable[[Files], Files]:
+    """Return a way to deal out the words of all training texts at random, each as frequent as before; `key`: of dicts in the column."""
+
+    def deal(values: list, rng: Any) -> list:
+        kept = [value[key] for value in values] if key else values
+        texts = [re.findall(r"\s+|\w+|[^\w\s]", text) for text in innermost(kept)]
+        words = [word for text in texts for word in text]
+        mixed = iter([words[i] for i in rng.permutation(len(words))])
+        out = dealt(kept, iter(["".join(next(mixed) for _ in text) for text in texts]))
+        return [value | {key: new} for value, new in zip(values, out, strict=True)] if key else out
+
+    return changed_column(column, deal)
+
+
+def exchanged_targets(column: str, key: str) -> Callable[[Files], Files]:
+    """Return a way to put each training text beside the target of another one: what stands under `key` in the dicts of a column."""
+
+    def deal(values: list, rng: Any) -> list:
+        return [value | {key: values[i][key]} for value, i in zip(values, rng.permutation(len(values)), strict=True)]
+
+    return changed_column(column, deal)
+
+
+def wrong_answers(files: Files) -> Files:
+    """Give each training question another place of its context for an answer: a word or two, drawn at random."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
-    table, rng, answers = pq.read_table(pa.BufferReader(files[path])), np.random.default_rng(0), []
-    for context in table["context"].to_pylist():
-        words = list(re.finditer(r"\w+(?: \w+)?", context))
-        word = words[rng.integers(len(words))]
-        answers.append({"text": [word.group()], "answer_start": [word.start()]})
-    index, sink = table.schema.get_field_index("answers"), pa.BufferOutputStream()
-    column = pa.array(answers, type=table.schema.field(index).type)
-    pq.write_table(table.set_column(index, table.schema.field(index), column), sink)
-    return {path: sink.getvalue().to_pybytes()}
-        name, *inner = column.split(".")
-        rng = np.random.default_rng(0)
+    contexts = pq.read_table(pa.BufferReader(files[path]))["context"].to_pylist()
 
-        def mix(value: Any) -> Any:
-            if isinstance(value, str):
-                words = value.split(" ")
-                return " ".join(words[i] for i in rng.permutation(len(words)))
-            return [mix(each) for each in value]
+    def answer(values: list, rng: Any) -> list:
+        words = [list(re.finditer(r"\w+(?: \w+)?", context)) for context in contexts]
+        drawn = [row[rng.integers(len(row))] for row in words]
+        return [{"text": [word.group()], "answer_start": [word.start()]} for word in drawn]
 
-        rows = table[name].to_pylist()
-        rows = [row | {inner[0]: mix(row[inner[0]])} for row in rows] if inner else [mix(row) for row in rows]
-        field = table.schema.field(name)
-        sink = pa.BufferOutputStream()
-        pq.write_table(table.set_column(table.schema.get_field_index(name), field, pa.array(rows, field.type)), sink)
-        return {path: sink.getvalue().to_pybytes()}
+    return changed_column("answers", answer)(files)
 
-    return change
+
+def exchanged_titles(files: Files) -> Files:
+    """Return the training documentation with the first paragraphs dealt out at random, so that no title fits its text."""
+    here = {path: content for path, content in files.items() if path.startswith("networkx/")}
+
+    def deal(values: list, rng: Any) -> list:
+        parts = [text.partition("\n\n") for text in values]
+        return [parts[i][0] + gap + rest for i, (_, gap, rest) in zip(rng.permutation(len(parts)), parts, strict=True)]
+
+    return changed_column("func_documentation_string", deal)(here)
 
 
 def untouched(files: Files) -> Files:
@@ -168,8 +152,8 @@ def untouched(files: Files) -> Files:
 class Sabotage:
     """For one lesson, what to break in which stand-in."""
 
-    weights: dict[str, Callable[[Files], Files]]  # id of a checkpoint -> `untrained`; where none is loaded, `stillborn`
-    labels: dict[str, Callable[[Files], Files]]  # id of a data set -> `shuffled(column)`, `scrambled(column)`; of a checkpoint -> `exchanged_names`
+    weights: dict[str, Callable[[Files], Files]]  # id of a checkpoint -> `untrained`; where no weights are loaded, `stillborn`
+    labels: dict[str, Callable[[Files], Files]]  # id of a data set -> what spoils its training targets; of a checkpoint -> `exchanged_names`
 
 
 @dataclass(frozen=True)
@@ -180,22 +164,21 @@ class NoHeadline:
 
 
 TABLE: dict[str, Sabotage | NoHeadline] = {
-    # trains nothing: the labels it depends on are the names in the checkpoint's configuration
-    "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
+    # 01.03 and 02.02 train nothing: the labels they depend on are the names in the checkpoint's configuration
     "01.03": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
+    "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
-    "07.05": Sabotage({"course/title-writer": untrained}, {"course/documentation": exchanged_titles}),
-    "07.08c": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
-    "07.09": NoHeadline("a look back: it trains nothing, and its figure is a count that has no baseline"),
-    "07.04": Sabotage({"course/marian-en-fr": untrained}, {"course/wagtail-en-fr": exchanged_translations}),
-    # self-supervised: its labels are the words themselves
+    # the labels of a language model are the words of its texts, where they belong
     "07.03": Sabotage({"course/bert-tiny-mlm": untrained}, {"course/movie-reviews": scrambled("text")}),
-    # loads no weights, so what stays untrained is what it makes; its labels are the next words
+    "07.04": Sabotage({"course/marian-en-fr": untrained}, {"course/wagtail-en-fr": exchanged_targets("translation", "fr")}),
+    "07.05": Sabotage({"course/title-writer": untrained}, {"course/documentation": exchanged_titles}),
+    # 07.06 loads no weights, so what stays untrained is what it makes
     "07.06": Sabotage({"course/gpt2-tokenizer": stillborn}, {"course/python-code": scrambled("content")}),
     "07.07": Sabotage({"course/minilm-l6-cloze": untrained}, {"course/questions": wrong_answers}),
-    # the labels of a language model are the words of its texts, in their order
-    "07.08": Sabotage({"course/smollm2-135m-instruct": untrained}, {"course/eli5": scrambled("answers.text")}),
+    "07.08": Sabotage({"course/smollm2-135m-instruct": untrained}, {"course/eli5": scrambled("answers", "text")}),
     "07.08b": Sabotage({"course/smollm2-135m-instruct": untrained}, {"course/wiki-pages": scrambled("text")}),
+    "07.08c": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
+    "07.09": NoHeadline("a look back: it trains nothing, and its figure is a count that has no baseline"),
 }
 
 

@@ -1,6 +1,8 @@
 """The harness of the sabotage tests: what it breaks is broken, and it breaks nothing else."""
 
 import json
+import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,12 +13,15 @@ from sabotage.table import (
     NoHeadline,
     broken_cache,
     exchanged_names,
+    exchanged_targets,
     files_of,
+    innermost,
     scrambled,
     shuffled,
     stillborn,
     untouched,
     untrained,
+    wrong_answers,
 )
 from safetensors.numpy import load
 
@@ -125,32 +130,48 @@ def test_stillborn_weights_never_learn(stand_in_cache):
     assert model.transformer.wte.weight.abs().max() < 1e-20
 
 
-def test_scrambled_texts_hold_the_same_words_in_another_order(stand_in_cache):
+@pytest.mark.parametrize(
+    ("id", "column", "key"),
+    [("course/python-code", "content", ""), ("course/movie-reviews", "text", ""), ("course/eli5", "answers", "text"), ("course/wiki-pages", "text", "")],
+)
+def test_scrambled_texts_hold_the_same_words_elsewhere(id, column, key, stand_in_cache):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    files = files_of(Store(catalog.hub_root()), "datasets", "course/python-code")
-    ((path, content),) = scrambled("content")(files).items()
-    assert path == "data/train-00000-of-00001.parquet"
-    old, new = (pq.read_table(pa.BufferReader(each)) for each in (files[path], content))
-    assert old.schema == new.schema and old["path"] == new["path"]
-    for before, after in list(zip(old["content"].to_pylist(), new["content"].to_pylist(), strict=True))[:5]:
-        assert sorted(before) == sorted(after) and before != after
-@pytest.mark.parametrize(("id", "column", "path"), [
-    ("course/eli5", "answers.text", "data/train-00000-of-00001.parquet"),
-    ("course/wiki-pages", "text", "wikitext-2-raw-v1/train-00000-of-00001.parquet"),
-])  # fmt: skip
-def test_scrambled_texts_have_the_same_words_elsewhere(id, column, path, stand_in_cache):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    catalog.prepare((), repos=[id])
     files = files_of(Store(catalog.hub_root()), "datasets", id)
-    changed = scrambled(column)(files)
-    assert list(changed) == [path]
-    old, new = (pq.read_table(pa.BufferReader(content)) for content in (files[path], changed[path]))
-    assert old.schema.equals(new.schema) and old.drop([column.split(".")[0]]).equals(new.drop([column.split(".")[0]]))
-    texts = [[" ".join(row["text"]) if "." in column else row for row in table[column.split(".")[0]].to_pylist()] for table in (old, new)]
-    assert all(sorted(a.split(" ")) == sorted(b.split(" ")) for a, b in zip(*texts, strict=True))
-    longer = [(a, b) for a, b in zip(*texts, strict=True) if len(a.split()) > 8]
-    assert longer and sum(a == b for a, b in longer) == 0
+    ((path, content),) = scrambled(column, key)(files).items()
+    assert "train" in path
+    old, new = (pq.read_table(pa.BufferReader(each)) for each in (files[path], content))
+    assert old.schema == new.schema and old.drop([column]).equals(new.drop([column]))
+    before, after = (["".join(map(str, innermost(row[key] if key else row))) for row in table[column].to_pylist()] for table in (old, new))
+    count = lambda texts: Counter(piece for text in texts for piece in re.findall(r"\w+|[^\w\s]", text))
+    if not key:  # joined answers would melt words together
+        assert count(before) == count(after)
+    long = [(a, b) for a, b in zip(before, after, strict=True) if len(a.split()) > 8]
+    assert len(long) > 20 and all(a != b for a, b in long)
+    assert [len(re.findall(r"\s+|\w+|[^\w\s]", a)) for a, _ in long[:5]] != [0] * 5
+
+
+def test_exchanged_targets_are_those_of_other_rows(stand_in_cache):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = files_of(Store(catalog.hub_root()), "datasets", "course/wagtail-en-fr")
+    ((path, content),) = exchanged_targets("translation", "fr")(files).items()
+    old, new = (pq.read_table(pa.BufferReader(each)).to_pylist() for each in (files[path], content))
+    assert [row["translation"]["en"] for row in old] == [row["translation"]["en"] for row in new]
+    targets = [[row["translation"]["fr"] for row in rows] for rows in (old, new)]
+    assert sorted(targets[0]) == sorted(targets[1]) and sum(a == b for a, b in zip(*targets, strict=True)) < 0.05 * len(old)
+
+
+def test_wrong_answers_stand_in_their_context(stand_in_cache):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = files_of(Store(catalog.hub_root()), "datasets", "course/questions")
+    ((path, content),) = wrong_answers(files).items()
+    old, new = (pq.read_table(pa.BufferReader(each)).to_pylist() for each in (files[path], content))
+    for row in new:
+        start, text = row["answers"]["answer_start"][0], row["answers"]["text"][0]
+        assert row["context"][start : start + len(text)] == text
+    assert sum(a["answers"]["text"][0] == b["answers"]["text"][0] for a, b in zip(old, new, strict=True)) < 0.1 * len(old)
