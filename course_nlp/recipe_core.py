@@ -485,13 +485,16 @@ def ship(task: Task, options: Options, model: Any, report: Mapping[str, Any], fo
     (folder / "recipe.json").write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
 
 # %% ../nbs/lib/10a_recipe_core.ipynb #core-results
-def write_results(model: Any, tokenizer: Any, report: Mapping[str, Any], folder: Path) -> None:
-    """Write the model (an adapter merged into it, and by itself), its tokenizer and metrics.json to `folder`."""
+def write_results(model: Any, tokenizer: Any, report: Mapping[str, Any], folder: Path, weights: Any = None) -> None:
+    """Write the model (an adapter merged into it, and by itself), its tokenizer and metrics.json to `folder`.
+
+    `weights` are all of the model's, where FSDP has left it only a share of them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if hasattr(model, "merge_and_unload"):
         save_adapter(model, folder / "adapter", report["checkpoint"])
         model = model.merge_and_unload()
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
     (folder / "metrics.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
@@ -528,6 +531,8 @@ def _check_before(options: Options, chosen: Settings) -> None:
         raise ValueError("mixed_precision = 'bf16': this machine cannot compute in bf16 and would only emulate it; leave the option out")
     if options.ship and (chosen.scale != "small" or options.max_steps is not None):
         raise ValueError("ship needs scale small and no max_steps: the stand-ins are made by whole trainings at that scale")
+    if os.environ.get("ACCELERATE_USE_FSDP") == "true" and (options.resume or options.checkpoint_steps):
+        raise ValueError("checkpoint_steps and resume cannot be used under FSDP, which spreads the weights over processes; leave them out")
     if options.output_dir.exists() and not options.output_dir.is_dir():
         raise ValueError(f"output_dir = {str(options.output_dir)!r} is a file; give a folder")
 
@@ -555,10 +560,12 @@ def run(task: Task, options: Options) -> dict[str, Any]:  # what metrics.json ho
     facts |= {"seed": options.seed, "processes": accelerator.num_processes, "precision": accelerator.mixed_precision}
     report = facts | fine_tune(task, options, model, tokenizer, data, accelerator)
     accelerator.wait_for_everyone()
+    spread = accelerator.distributed_type.value == "FSDP"
+    weights = accelerator.get_state_dict(accelerator._models[-1]) if spread else None  # all processes take part
     if accelerator.is_main_process:
         if options.ship:
             ship(task, options, model, report, DATA / PLACES[task.ships] / task.name, tokenizer)
-        write_results(model, tokenizer, report, options.output_dir)
+        write_results(model, tokenizer, report, options.output_dir, weights)
         if repo:
             told = f"Result of the recipe {task.name}"
             HfApi().upload_folder(repo_id=repo, folder_path=options.output_dir, commit_message=told, ignore_patterns=["checkpoints/**"])

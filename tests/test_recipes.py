@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from recipe_worlds import WORLDS, report_of, served
 from safetensors.numpy import load_file
@@ -231,6 +232,40 @@ def test_two_recipes_of_one_name_are_refused(monkeypatch):
         list(recipes._Recipes())
 
 
+def test_accelerate_reads_the_example_for_fsdp():
+    """No GPU here: what is tested is that Accelerate finds the settings and hands the program its arguments."""
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+    from accelerate.utils.launch import prepare_multi_gpu_env
+
+    line = ["--config_file", str(DATA / "fsdp.yaml"), "-m", "course_nlp.recipes", "clm", "--stream", "--max-steps", "5"]
+    arguments, _, _ = _validate_launch_command(launch_command_parser().parse_args(line))
+    assert arguments.use_fsdp and (arguments.num_machines, arguments.num_processes) == (2, 8) and arguments.module
+    assert arguments.training_script == "course_nlp.recipes"
+    assert vars(recipes._parser().parse_args(arguments.training_script_args))["max_steps"] == 5
+    env = prepare_multi_gpu_env(arguments)
+    said = {name: env[name] for name in ("ACCELERATE_USE_FSDP", "FSDP_VERSION", "FSDP_STATE_DICT_TYPE", "ACCELERATE_MIXED_PRECISION")}
+    assert list(said.values()) == ["true", "2", "FULL_STATE_DICT", "bf16"]
+
+
+def test_bf16_trains_where_the_hardware_has_it(checkpoint):
+    if not recipe_core.has_bf16():
+        pytest.skip("this machine has no bf16 arithmetic, and the option is refused (see below)")
+    from course_nlp.training import start_accelerator
+
+    plain, _, _ = trained(SENTIMENT, splits(rated), checkpoint, max_steps=4)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        accelerator = start_accelerator(cpu=True, mixed_precision="bf16")
+        given = Options(Path("unused"), batch_size=8, lr=0.02, epochs=2, max_steps=4)
+        model = build_model(SENTIMENT, str(checkpoint), ["NEGATIVE", "POSITIVE"], given)
+        half = fine_tune(SENTIMENT, given, model, AutoTokenizer.from_pretrained(checkpoint), splits(rated), accelerator)
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+    losses = [[step["loss"] for step in report["history"]] for report in (plain, half)]
+    assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+
+
 # --- pieces, in this process
 
 
@@ -333,6 +368,10 @@ def test_bad_options_are_named(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(recipe_core, "has_bf16", lambda: False)
     with pytest.raises(ValueError, match="this machine cannot compute in bf16"):
         recipe_core._check_before(Options(tmp_path, mixed_precision="bf16"), small)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ValueError, match="checkpoint_steps and resume cannot be used under FSDP"):
+        recipe_core._check_before(Options(tmp_path, resume=True), small)
+    monkeypatch.delenv("ACCELERATE_USE_FSDP")
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="output_dir = .* is a file; give a folder"):
         recipe_core._check_before(Options(tmp_path / "file"), small)
