@@ -9,7 +9,7 @@ __all__ = ['DOC_REPOSITORIES', 'DOC_SHARES', 'build_squad', 'wiki_paragraphs', '
            'wiki_lines', 'wiki_rows', 'build_wiki', 'docstrings', 'word_runs', 'unrepeated', 'doc_rows', 'doc_split',
            'build_documentation', 'build_product_reviews']
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-imports
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-imports
 import random
 import re
 from collections import defaultdict
@@ -19,7 +19,7 @@ from typing import Any
 
 from .stand_ins import DATA, Entry, Files, Source, builder, read_jsonl, read_member, write_parquet
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-build
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-build
 def _squad_files(rows: Sequence[dict], folder: Path) -> Files:
     """Write rows with SQuAD's columns, split as their `split` says."""
     from datasets import Features, List, Value
@@ -39,7 +39,7 @@ def build_squad(entry: Entry, source: Source, folder: Path) -> Files:
     """Build the course's questions in the columns of SQuAD."""
     return _squad_files(read_jsonl(DATA / "questions.jsonl"), folder)
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-plain
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-plain
 _OPEN, _CLOSE = "\ue000", "\ue001"  # stand around the words of a link
 
 
@@ -96,7 +96,7 @@ def wiki_paragraphs(
             if 45 <= len(text.split()) <= 220 and text[0] not in "*#:;|!{" and text.isprintable():
                 yield html.unescape(title[1]), text, links
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-spans
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-spans
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _DATE = re.compile(rf"\b(?:(?:\d{{1,2}} )?(?:{_MONTHS})(?: \d{{1,2}},)?(?: \d{{4}})?|(?:1\d{{3}}|20\d\d)s?)\b")
 _COUNT = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds|thousands"
@@ -151,7 +151,7 @@ def _gap_kind(before: str, gap: str, after: str) -> str:
     verbs = "was born|said|argued|wrote|who|became|died|believed|published|proposed|discovered|won|took|led|married"
     return "who" if last == "by" or re.match(rf" (?:{verbs})\b", after) else "name"
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-ask
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-ask
 _AUXILIARY = frozenset("is was are were has had have can could will would did does do may must should might".split())
 _LINKING = frozenset("in on at by of from to for with as about during since until under into after before called named".split())
 _ASK = {
@@ -205,7 +205,7 @@ def cloze_question(
     words = [re.sub(r"(?:ed|ing|s|ly)$", "", w) if w.islower() and len(w) > 5 and rng.random() < 0.2 else w for w in words]
     return " ".join([ask, *(word for word in words if rng.random() >= share)]) + "?"
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-rows
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-rows
 def _around(places: Sequence[tuple[int, int]], text: str, index: int, limit: int, rng: random.Random) -> tuple[int, int]:
     """Return the place of a run of sentences around number `index`, of at most `limit` words if it has more than one."""
     low = high = index
@@ -247,7 +247,7 @@ def cloze_rows(
                 rows.append(row | {"question": question, "answers": answers})
     return rows
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-near
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-near
 def near_words(
     words: Sequence[str],  # lower-case words to find neighbors for
     vocabulary: Sequence[str],  # the words that may be neighbors
@@ -282,7 +282,7 @@ def reworded(question: str, near: dict[str, list[str]], rng: random.Random, shar
 
     return re.sub(r"\b[a-z]{4,}\b", exchange, question)
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-cloze
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-cloze
 _FUNCTION = _LITTLE | _AUXILIARY | _LINKING | frozenset(
     "what who which where when how many much year country place person number whom other some each more most such than then only they them over".split()
 )
@@ -308,16 +308,16 @@ def build_cloze(entry: Entry, source: Source, folder: Path) -> Files:
     near, rng = near_words(sorted(used), *_word_table(source, entry.needs[0])), random.Random(42)
     return _squad_files([row | {"question": reworded(row["question"], near, rng)} for row in rows], folder)
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #code-imports
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-code-imports
 import hashlib
 import zipfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from .stand_ins import Entry, Files, Source, builder, write_parquet
+from .stand_ins import Entry, Files, Source, builder
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #code-projects
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-code-projects
 _PROJECTS = {  # package -> (repository on GitHub, license as Hub cards write it)
     "click": ("pallets/click", "bsd-3-clause"),
     "feature-engine": ("feature-engine/feature_engine", "bsd-3-clause"),
@@ -331,7 +331,7 @@ _PROJECTS = {  # package -> (repository on GitHub, license as Hub cards write it
     "yellowbrick": ("DistrictDataLabs/yellowbrick", "apache-2.0"),
 }
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #code-rows
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-code-rows
 def _python_rows(
     wheels: Mapping[str, Path],  # package -> wheel
 ) -> Iterator[dict[str, str]]:  # repo_name, path, copies, size, content, license: all strings, as in the original
@@ -347,7 +347,7 @@ def _python_rows(
                     size = str(len(content.encode()))
                     yield {"repo_name": repo, "path": path, "copies": "1", "size": size, "content": content, "license": license}
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #code-same
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-code-same
 def _code_lines(content: str) -> set[str]:
     """Return the lines of a file that say something: stripped, 8 characters or more, no comments."""
     lines = {line.strip() for line in content.splitlines()}
@@ -377,7 +377,7 @@ def drop_near_duplicates(
             sizes.append(len(lines))
     return kept
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #code-build
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-code-build
 def _draw(row: Mapping[str, str]) -> int:
     """Return a number that depends on a file's name alone."""
     return int.from_bytes(hashlib.sha256(f"{row['repo_name']}/{row['path']}".encode()).digest()[:8], "big")
@@ -402,12 +402,11 @@ def build_python_code(entry: Entry, source: Source, folder: Path) -> Files:
 import fnmatch
 import random
 import re
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
-from .stand_ins import Entry, Files, Source, builder, write_parquet
+from .stand_ins import Entry, Files, Source, builder
 
 # %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-pairs-clean
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"'})
@@ -508,12 +507,12 @@ def build_other_pairs(entry: Entry, source: Source, folder: Path) -> Files:
     known = [row["en"] for table in tables for row in table]
     return write_pairs({"train": good_pairs(_all_pairs(entry, source, folder), known)}, ("en", "fr"), folder)
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #eli5-imports
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-eli5-imports
 from pathlib import Path
 
-from .stand_ins import DATA, Entry, Files, Source, builder, read_jsonl, write_parquet
+from .stand_ins import Entry, Files, Source, builder
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #eli5-build
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-eli5-build
 @builder("eli5", inputs=lambda entry: [DATA / "eli5.jsonl"])
 def build_eli5(entry: Entry, source: Source, folder: Path) -> Files:
     """Build the questions with their long answers, in the columns of ELI5-Category."""
@@ -531,16 +530,16 @@ def build_eli5(entry: Entry, source: Source, folder: Path) -> Files:
         out[path] = write_parquet(chosen, features, folder / path)
     return out
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #wiki-imports
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-wiki-imports
 import bz2
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.parsers import expat
 
-from .stand_ins import card, read_member
+from .stand_ins import card
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #wiki-dump
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-wiki-dump
 class _Dump:
     """Collects the pages of a MediaWiki dump while expat reads it."""
 
@@ -592,7 +591,7 @@ def wiki_pages(
     articles = (p for p in found.pages if "redirect" not in p and p.get("ns", "0") == "0")
     return [(p["title"], p["text"]) for p in articles if not re.search(r"^List of|\((disambiguation|journal)\)$", p["title"])]
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #wiki-plain
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-wiki-plain
 _KEPT_TAGS = {"b", "i", "u", "s", "em", "strong", "small", "big", "sub", "sup", "span", "nowiki", "abbr", "cite", "var", "blockquote", "br"}
 _NO_TEXT = re.compile(r"\s*(file|image|category|wikt|media|[a-z]{2,3}(-[a-z]+)*)\s*:", re.IGNORECASE)  # links that are no words
 _HEAD, _MARK = "\x01", "\x02"  # in plain text: begins a heading; begins an entry of a list
@@ -632,7 +631,7 @@ def _plain(code: Any) -> str:
             out.append(_plain(node.title))
     return "".join(out)
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #wiki-lines
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-wiki-lines
 _LAST_SECTIONS = {"see also", "references", "notes", "footnotes", "citations", "sources", "bibliography", "further reading", "external links"}
 
 
@@ -674,7 +673,7 @@ def wiki_lines(
                 waiting = []
     return lines
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #wiki-rows
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-wiki-rows
 def wiki_rows(
     lines: Iterable[tuple[int, str]],  # as `wiki_lines` returns them
 ) -> list[str]:
@@ -700,7 +699,7 @@ def _unheard(articles: Iterable[list[tuple[int, str]]], heard: set[str], share: 
     for lines in articles:
         yield [(level, text) for level, text in lines if level or len(_runs(text) & heard) <= share * len(_runs(text))]
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #wiki-build
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-wiki-build
 def _with_config(readme: bytes, name: str, splits: Iterable[str]) -> bytes:
     """Return a card whose head says that the folder `name` holds the configuration of this name."""
     import yaml
@@ -733,15 +732,13 @@ def build_wiki(entry: Entry, source: Source, folder: Path) -> Files:
         out[path] = write_parquet([{"text": text} for text in texts], features, folder / path)
     return out
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #docs-imports
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-docs-imports
 import ast
-import hashlib
 import warnings
 from collections.abc import Iterator
 
-from .stand_ins import DATA, read_jsonl
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #docs-parse
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-docs-parse
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -764,7 +761,7 @@ def docstrings(
         warnings.simplefilter("ignore")  # an old escape in somebody else's string
         return list(_walk(ast.parse(code), ""))
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #docs-unrepeated
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-docs-unrepeated
 def word_runs(
     text: str,
     n: int = 4,
@@ -789,7 +786,7 @@ def unrepeated(
             kept.append(row)
     return kept
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #docs-rows
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-docs-rows
 DOC_REPOSITORIES = {
     "networkx": "networkx/networkx",
     "cirq-core": "quantumlib/Cirq",
@@ -831,7 +828,7 @@ def doc_split(
         drawn -= share
     return "train"
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #docs-build
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-docs-build
 _DOC_SPLITS = ("train", "validation", "test")
 
 
@@ -855,7 +852,7 @@ def build_documentation(entry: Entry, source: Source, folder: Path) -> Files:
             out[path] = write_parquet(chosen, features, folder / path)
     return out
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #docs-reviews
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-docs-reviews
 @builder("product-reviews", inputs=lambda entry: [DATA / "reviews.jsonl"])
 def build_product_reviews(entry: Entry, source: Source, folder: Path) -> Files:
     """Build the data set of product reviews, with the columns of the Multilingual Amazon Reviews Corpus."""

@@ -650,7 +650,7 @@ def safe_args(
     }
     return kind(output_dir=output_dir, **(defaults | kw | _half_precision(kw)))
 
-# %% ../nbs/lib/09_training.ipynb #clm-weight-count
+# %% ../nbs/lib/09_training.ipynb #training-clm-weight-count
 def _key_tensor(key_ids: Iterable[int], like: Tensor, vocab_size: int | None = None) -> Tensor:
     """Return keyword ids as a sorted tensor beside `like`; ValueError for what is no token id."""
     found = sorted({int(key) for key in key_ids})
@@ -680,7 +680,7 @@ def keytoken_weights(
     counted = _counted(ids, mask)
     return 1 + (torch.isin(ids[:, 1:], _key_tensor(key_ids, ids)) & counted).sum(dim=1)
 
-# %% ../nbs/lib/09_training.ipynb #clm-weight-loss
+# %% ../nbs/lib/09_training.ipynb #training-clm-weight-loss
 def keytoken_weighted_loss(
     ids: Tensor,  # token ids, shape (rows, tokens): inputs and targets in one
     logits: Tensor,  # the model's scores at every position, shape (rows, tokens, vocabulary)

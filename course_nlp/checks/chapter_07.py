@@ -15,8 +15,7 @@ import math
 import random
 from typing import Any
 
-from ..exercise import checker, drawn, near, numbers, same_function, same_numbers
-from ..exercise import checker, drawn, near, numbers, same, same_function
+from ..exercise import checker, drawn, near, numbers, same, same_function, same_numbers
 from ..metrics import entity_spans
 
 # %% ../../nbs/checks/07.ipynb #chk07-a
@@ -604,9 +603,6 @@ PAIRS_07_09: list[tuple[list[tuple[float, int]]]] = [([(1.0, 4)],), ([(2.0, 3), 
 def whole_perplexity_07_09(answer: Any) -> str | None:
     """Check a function that joins the losses of batches into one perplexity."""
     return same_function(answer, _whole_perplexity_07_09, PAIRS_07_09)
-
-# %% ../../nbs/checks/07.ipynb #chk0705-imports
-from collections import Counter
 
 # %% ../../nbs/checks/07.ipynb #chk0705-a
 @checker(
