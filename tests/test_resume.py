@@ -325,6 +325,7 @@ def test_kill_9_from_outside_changes_no_bit(tmp_path, alone, count):
         assert torch.equal(weights[name], value), (name, at)
 
 
+@pytest.mark.campaign
 def test_kill_9_of_two_processes(tmp_path, alone):
     """All processes of the group die, the agent too; weights agree with those of an undisturbed pair to 1e-6."""
     (tmp_path / "pair").mkdir()
