@@ -416,7 +416,8 @@ def _train(task: Task, options: Options, model: Any, tokenizer: Any, features: A
     data = "a stream" if options.stream else digest(features)
     if not options.stream:
         _check_agreement(data, accelerator)
-    checkpoints, epochs = _checkpoints(task, options, model, data), options.epochs or task.epochs
+    checkpoints = _checkpoints(task, options, model, data)
+    epochs = options.epochs or (options.max_steps if options.stream else None) or task.epochs  # a stream begins anew until its steps are done
     loader = _loader(task, options, features, collate, accelerator, task.redraw(tokenizer) if task.redraw else None)
     optimizer = torch.optim.AdamW(decay_groups(model, weight_decay=task.weight_decay), lr=options.lr or task.lr)
     model, optimizer = accelerator.prepare(model, optimizer)

@@ -149,6 +149,21 @@ def test_another_number_of_processes_is_refused(tmp_path):
         train(Checkpoints(tmp_path, resume=True))
 
 
+def test_a_seeded_sampler_is_followed_and_another_seed_refused(tmp_path):
+    """Accelerate can put a sampler with a seed of its own in the place of torch's, which no generator's state tells of."""
+    from accelerate.utils import DataLoaderConfiguration
+
+    def seeded(seed):
+        return Accelerator(cpu=True, dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=seed))
+
+    expected = train(accelerator=seeded(1))
+    with pytest.raises(Stopped):
+        train(Checkpoints(tmp_path, steps=1), each_step=stop_after(9), accelerator=seeded(1))
+    with pytest.raises(ValueError, match="order was 1, now 2"):
+        train(Checkpoints(tmp_path, resume=True), accelerator=seeded(2))
+    assert_same(train(Checkpoints(tmp_path, resume=True), accelerator=seeded(1)), expected)
+
+
 def test_frozen_weights_must_be_those_of_before(tmp_path):
     def fit(frozen, **kwargs):
         torch.manual_seed(0)
@@ -325,6 +340,7 @@ def test_kill_9_from_outside_changes_no_bit(tmp_path, alone, count):
         assert torch.equal(weights[name], value), (name, at)
 
 
+@pytest.mark.campaign
 def test_kill_9_of_two_processes(tmp_path, alone):
     """All processes of the group die, the agent too; weights agree with those of an undisturbed pair to 1e-6."""
     (tmp_path / "pair").mkdir()
