@@ -7,7 +7,7 @@ __all__ = ['WHISPER_SOUND', 'llama_config', 'special_ids', 'join_halves', 'llama
            'build_gguf', 'ctranslate2_arrays', 'whisper_weights', 'whisper_config', 'whisper_generation',
            'build_whisper', 'wav_bytes', 'build_speech']
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #gguf-imports
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-imports
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 
 from .stand_ins import Entry, Files, Source, builder, extract_member, read_member
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #gguf-config
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-config
 def llama_config(
     fields: Mapping[str, Any],  # GGUF's settings by name, such as "llama.block_count"
 ) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def special_ids(fields: Mapping[str, Any]) -> dict[str, int]:
 
 _SPECIAL = {"bos": "bos", "eos": "eos", "pad": "padding", "unk": "unknown"}
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #gguf-rows
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-rows
 def join_halves(
     weight: np.ndarray,  # shape (heads * head_dim, hidden)
     heads: int,
@@ -70,7 +70,7 @@ def join_halves(
         raise ValueError(f"weight has {len(weight)} rows, which {heads} heads cannot share in pairs; heads must divide half of them")
     return weight.reshape(heads, -1, 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #gguf-names
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-names
 _GGUF_NAMES = {
     "token_embd": "model.embed_tokens",
     "output_norm": "model.norm",
@@ -106,7 +106,7 @@ def llama_weights(reader: Any, heads: int, key_heads: int) -> Iterator[tuple[str
             weight = join_halves(weight, heads if ".attn_q." in tensor.name else key_heads)
         yield llama_name(tensor.name), weight
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #gguf-tokenizer
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-tokenizer
 def smollm_tokenizer(
     tokens: Iterable[str],  # in the order of their ids, as byte-level BPE writes them
     merges: Iterable[str],  # "a b", first learned first
@@ -127,7 +127,7 @@ def smollm_tokenizer(
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special])
     return tokenizer.to_str().encode()
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #gguf-build
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-build
 _CONTROL = 3  # GGUF's type of a token that is never cut
 
 
@@ -170,11 +170,11 @@ def build_gguf(entry: Entry, source: Source, folder: Path) -> Files:
     files["tokenizer.json"] = smollm_tokenizer(tokens, fields["tokenizer.ggml.merges"], special)
     return files | {"model.safetensors": folder / "model.safetensors"}
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #whisper-imports
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-whisper-imports
 import io
 import struct
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #whisper-read
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-whisper-read
 _CT2_VERSION = 6
 _CT2_TYPES = ("<f4", "<i1", "<i2", "<i4", "<f2")  # in the order of CTranslate2's numbers
 
@@ -226,7 +226,7 @@ def ctranslate2_arrays(
         arrays[alias] = arrays[name]
     return arrays
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #whisper-weights
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-whisper-weights
 _WHISPER_PARTS = {  # in a layer: CTranslate2's name -> those of transformers, one for each joined matrix
     "self_attention/layer_norm": ("self_attn_layer_norm",),
     "self_attention/linear_0": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -272,7 +272,7 @@ def whisper_weights(
                 raise ValueError(f"{name} holds a bias for keys; that is not a Whisper model")
     return weights
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #whisper-config
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-whisper-config
 def whisper_config(
     arrays: Mapping[str, np.ndarray],  # from `ctranslate2_arrays`
     ids: Mapping[str, int],  # special tokens
@@ -339,7 +339,7 @@ WHISPER_SOUND = {
     "return_attention_mask": False,
 }
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #whisper-build
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-whisper-build
 @builder("whisper")
 def build_whisper(entry: Entry, source: Source, folder: Path) -> Files:
     """Build an English speech-recognition model from a CTranslate2 container: weights, tokenizer, and what it hears."""
@@ -366,7 +366,7 @@ def build_whisper(entry: Entry, source: Source, folder: Path) -> Files:
     files: Files = {name: json.dumps(content, indent=2).encode() for name, content in written.items()}
     return files | {"tokenizer.json": members["tokenizer.json"], "model.safetensors": folder / "model.safetensors"}
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #whisper-clips
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-whisper-clips
 _INTENTS = (
     "abroad address app_error atm_limit balance business_loan card_issues cash_deposit direct_debit freeze high_value_payment "
     "joint_account latest_transactions pay_bill"
