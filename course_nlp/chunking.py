@@ -6,7 +6,7 @@
 __all__ = ['PADDING', 'concat_chunks', 'iter_chunks']
 
 # %% ../nbs/07_main_tasks/03_masked_lm.ipynb #mlm-chunk-imports
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence  # noqa: F811 (each module has its own imports)
 from typing import Any
 
 # %% ../nbs/07_main_tasks/03_masked_lm.ipynb #mlm-cut

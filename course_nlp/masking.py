@@ -61,6 +61,9 @@ def top_k_fill(
     return filled
 
 # %% ../nbs/07_main_tasks/03_masked_lm.ipynb #mlm-stats
+IGNORE = -100  # the label that PyTorch's cross-entropy skips
+
+
 def mask_stats(
     batch: Mapping[str, Any],  # what a collator returned: `input_ids` after masking, `labels`
     tokenizer: Any,  # which ids are special, and which is the mask
@@ -81,9 +84,6 @@ def mask_stats(
     return {"tokens": tokens, "targets": count, "rate": count / tokens if tokens else 0.0, **shares}
 
 # %% ../nbs/07_main_tasks/03_masked_lm.ipynb #mlm-words
-IGNORE = -100  # the label that PyTorch's cross-entropy skips
-
-
 def _word_numbers(word_ids: Sequence[int | None], blocked: np.ndarray) -> np.ndarray:
     """Number the words of a row from 0, with -1 for positions that belong to none; None or a blocked position ends a word."""
     ids = np.array([-1 if word is None else word for word in word_ids], dtype=np.int64)

@@ -1,14 +1,11 @@
 """Masked language modeling: which words are hidden, how the guesses are scored; and the known errors of older material."""
 
 import math
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from course_nlp.chunking import concat_chunks
