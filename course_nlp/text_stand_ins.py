@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['build_squad', 'wiki_paragraphs', 'cloze_question', 'cloze_rows', 'near_words', 'reworded', 'build_cloze']
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-imports
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-imports
 import random
 import re
 from collections import defaultdict
@@ -15,7 +15,7 @@ from typing import Any
 
 from .stand_ins import DATA, Entry, Files, Source, builder, read_jsonl, read_member, write_parquet
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-build
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-build
 def _squad_files(rows: Sequence[dict], folder: Path) -> Files:
     """Write rows with SQuAD's columns, split as their `split` says."""
     from datasets import Features, List, Value
@@ -35,7 +35,7 @@ def build_squad(entry: Entry, source: Source, folder: Path) -> Files:
     """Build the course's questions in the columns of SQuAD."""
     return _squad_files(read_jsonl(DATA / "questions.jsonl"), folder)
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-plain
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-plain
 _OPEN, _CLOSE = "\ue000", "\ue001"  # stand around the words of a link
 
 
@@ -92,7 +92,7 @@ def wiki_paragraphs(
             if 45 <= len(text.split()) <= 220 and text[0] not in "*#:;|!{" and text.isprintable():
                 yield html.unescape(title[1]), text, links
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-spans
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-spans
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _DATE = re.compile(rf"\b(?:(?:\d{{1,2}} )?(?:{_MONTHS})(?: \d{{1,2}},)?(?: \d{{4}})?|(?:1\d{{3}}|20\d\d)s?)\b")
 _COUNT = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds|thousands"
@@ -147,7 +147,7 @@ def _gap_kind(before: str, gap: str, after: str) -> str:
     verbs = "was born|said|argued|wrote|who|became|died|believed|published|proposed|discovered|won|took|led|married"
     return "who" if last == "by" or re.match(rf" (?:{verbs})\b", after) else "name"
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-ask
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-ask
 _AUXILIARY = frozenset("is was are were has had have can could will would did does do may must should might".split())
 _LINKING = frozenset("in on at by of from to for with as about during since until under into after before called named".split())
 _ASK = {
@@ -201,7 +201,7 @@ def cloze_question(
     words = [re.sub(r"(?:ed|ing|s|ly)$", "", w) if w.islower() and len(w) > 5 and rng.random() < 0.2 else w for w in words]
     return " ".join([ask, *(word for word in words if rng.random() >= share)]) + "?"
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-rows
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-rows
 def _around(places: Sequence[tuple[int, int]], text: str, index: int, limit: int, rng: random.Random) -> tuple[int, int]:
     """Return the place of a run of sentences around number `index`, of at most `limit` words if it has more than one."""
     low = high = index
@@ -243,7 +243,7 @@ def cloze_rows(
                 rows.append(row | {"question": question, "answers": answers})
     return rows
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-near
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-near
 def near_words(
     words: Sequence[str],  # lower-case words to find neighbors for
     vocabulary: Sequence[str],  # the words that may be neighbors
@@ -278,7 +278,7 @@ def reworded(question: str, near: dict[str, list[str]], rng: random.Random, shar
 
     return re.sub(r"\b[a-z]{4,}\b", exchange, question)
 
-# %% ../nbs/lib/04b_text_stand_ins.ipynb #squad-cloze
+# %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-squad-cloze
 _FUNCTION = _LITTLE | _AUXILIARY | _LINKING | frozenset(
     "what who which where when how many much year country place person number whom other some each more most such than then only they them over".split()
 )
