@@ -57,6 +57,7 @@ class Entry:
     members: Mapping[str, str] = field(default_factory=dict)  # path in the repository -> member of the wheel
     sha256: Mapping[str, str] = field(default_factory=dict)  # path in the repository -> digest it must have
     adapter: str = ""  # folder below data/adapters
+    trained: str = ""  # folder below data/trained
     origin: str = "the course's own package"  # where the contents come from, if from no wheel
     languages: tuple[str, ...] = ("en",)  # codes, as Hub cards write them
     pipeline_tag: str = ""
@@ -191,7 +192,11 @@ def merge_lora(
     return merged
 
 # %% ../nbs/lib/04_stand_ins.ipynb #si-adapter
-HEADS = {"text-classification": "BertForSequenceClassification", "token-classification": "BertForTokenClassification"}
+HEADS = {
+    "text-classification": "BertForSequenceClassification",
+    "token-classification": "BertForTokenClassification",
+    "question-answering": "BertForQuestionAnswering",
+}
 
 
 def _adapter_files(entry: Entry) -> list[Path]:
@@ -209,19 +214,15 @@ def build_adapter(entry: Entry, source: Source, folder: Path) -> Files:
     recipe = json.loads((shipped / "recipe.json").read_text(encoding="utf-8"))
     lora = json.loads((shipped / "adapter_config.json").read_text(encoding="utf-8"))
     weights = {f"bert.{k}": v for k, v in load(base("model.safetensors")).items() if not k.endswith("position_ids")}
-    if entry.pipeline_tag == "token-classification":
+    if entry.pipeline_tag != "text-classification":
         weights = {k: v for k, v in weights.items() if ".pooler." not in k}
     adapter = load_file(shipped / "adapter_model.safetensors")
     merged = merge_lora(weights, adapter, lora["lora_alpha"] / lora["r"])
     folder.mkdir(parents=True, exist_ok=True)
     save_file({k: np.ascontiguousarray(v) for k, v in merged.items()}, folder / "model.safetensors", {"format": "pt"})
     names = recipe["labels"]
-    config = plain_config(
-        base("config.json"),
-        architectures=[HEADS[entry.pipeline_tag]],
-        id2label={str(i): name for i, name in enumerate(names)},
-        label2id={name: i for i, name in enumerate(names)},
-    )
+    labels = {"id2label": {str(i): n for i, n in enumerate(names)}, "label2id": {n: i for i, n in enumerate(names)}}
+    config = plain_config(base("config.json"), architectures=[HEADS[entry.pipeline_tag]], **(labels if names else {}))
     same = {name: base(name) for name in ("tokenizer.json", "tokenizer_config.json")}
     files: Files = {"model.safetensors": folder / "model.safetensors", "config.json": config}
     return files | same
@@ -333,9 +334,10 @@ def card(entry: Entry) -> bytes:
 
 
 def _figures(entry: Entry) -> list[str]:
-    """Return the card's lines about how a shipped adapter was trained and what it reached."""
-    if not entry.adapter:
+    """Return the card's lines about how shipped weights were trained and what they reached."""
+    if not (entry.adapter or entry.trained):
         return []
-    recipe = json.loads((DATA / "adapters" / entry.adapter / "recipe.json").read_text(encoding="utf-8"))
+    folder = DATA / "adapters" / entry.adapter if entry.adapter else DATA / "trained" / entry.trained
+    recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
     figures = ", ".join(f"{k} {v:.3f}" for k, v in recipe["figures"].items())
     return [f"- **Trained by:** `{recipe['command']}`", f"- **Reached:** {figures} on {recipe['evaluated_on']}"]

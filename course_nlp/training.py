@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['Batch', 'decay_groups', 'target_count', 'start_accelerator', 'planned_steps', 'predictions_and_labels',
-           'evaluate_loop', 'fit_loop', 'safe_args']
+           'evaluate_loop', 'Redrawn', 'fit_loop', 'safe_args']
 
 # %% ../nbs/lib/09_training.ipynb #training-imports
+import hashlib
 import math
 import os
 import re
@@ -17,13 +18,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, skip_first_batches
 from accelerate.data_loader import DataLoaderStateMixin
 from torch import Tensor
 from torch.nn import Module
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
+
+from . import checkpoints as cp
+from .checkpoints import Checkpoints
 
 # %% ../nbs/lib/09_training.ipynb #training-imports-types
 if TYPE_CHECKING:
@@ -271,6 +275,48 @@ def evaluate_loop(
         raise ValueError("loader gave no batch; its data set is empty")
     return {name: _stack(values, _pad_for(name, pad_index)) for name, values in parts.items()}
 
+# %% ../nbs/lib/09_training.ipynb #training-epoch
+def _chain(loader: DataLoader) -> Iterator[Any]:
+    """Yield a loader's data set, collate function and samplers, those inside others included."""
+    yield from (loader.dataset, loader.collate_fn)
+    sampler: Any = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
+    while sampler is not None:
+        yield sampler
+        sampler = getattr(sampler, "batch_sampler", getattr(sampler, "sampler", None))
+
+
+def _set_epoch(loader: DataLoader, epoch: int) -> None:
+    """Tell all parts of a loader which epoch comes next, counted from 0."""
+    if isinstance(loader, DataLoaderStateMixin):
+        loader.iteration = epoch  # it passes this on by itself, but not to every depth
+    for part in _chain(loader):
+        if hasattr(part, "set_epoch"):
+            part.set_epoch(epoch)
+
+# %% ../nbs/lib/09_training.ipynb #training-redrawn
+class Redrawn(Dataset):
+    """Rows that are drawn anew in each epoch, each by a generator that depends on seed, epoch and place only."""
+
+    def __init__(
+        self,
+        rows: Any,  # anything with a length and rows by number
+        draw: Callable[[Any, torch.Generator], Any],  # (row, generator) -> row as the model gets it
+        seed: int,  # 0 or more
+    ) -> None:
+        self.rows, self.draw, self.seed, self.epoch = rows, draw, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw for this epoch from now on."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int) -> Any:
+        text = f"{self.seed} {self.epoch} {place}".encode()
+        seed = int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "big")
+        return self.draw(self.rows[place], torch.Generator().manual_seed(seed))
+
 # %% ../nbs/lib/09_training.ipynb #training-check-fit
 def _check_fit(
     loaders: Sequence[DataLoader], accelerator: Accelerator, max_norm: float | None, on_eval: Any, eval_steps: int | None
@@ -334,17 +380,168 @@ class _Fit:
         if self.evaluate and self.history and "eval" not in self.history[-1]:
             self.history[-1]["eval"] = self.evaluate()
 
+# %% ../nbs/lib/09_training.ipynb #training-place
+@dataclass
+class _Place:
+    """Where a training is in its data, and the states of the random generators that belong to it."""
+
+    epoch: int = 1
+    used: int = 0  # batches of this epoch, on each process
+    begin: dict[str, Tensor] = field(default_factory=dict)  # random state when the epoch began
+    now: dict[str, Tensor] | None = None  # random state to go on with; None for a training that was not taken up again
+
+
+def _generators(parts: Iterable[Any]) -> list[torch.Generator]:
+    """Return the generators that parts of a loader keep for themselves."""
+    return [part.generator for part in parts if isinstance(getattr(part, "generator", None), torch.Generator)]
+
+
+def _random_state(loader: DataLoader) -> dict[str, Tensor]:
+    """Return the states of all random generators, those of a loader's samplers included."""
+    own = _generators(list(_chain(loader))[2:])
+    return cp.random_state() | {f"sampler{n}": generator.get_state() for n, generator in enumerate(own)}
+
+
+def _set_random_state(loader: DataLoader, state: Mapping[str, Tensor]) -> None:
+    """Put all random generators into the state that `_random_state` returned."""
+    cp.set_random_state(state)
+    for n, generator in enumerate(_generators(list(_chain(loader))[2:])):
+        generator.set_state(state[f"sampler{n}"].to(torch.uint8))
+
+
+def _drawn_by_batches(loader: DataLoader) -> list[Tensor]:
+    """Return the states of all generators from which rows and batches, once in order, must not draw."""
+    own = [generator.get_state() for generator in _generators(list(_chain(loader))[:2])]
+    return [value.nan_to_num() for name, value in cp.random_state().items() if name != "cuda"] + own
+
+
+def _epoch(loader: DataLoader, accum: int, place: _Place, accelerator: Accelerator, strict: bool) -> Iterator[list[Batch]]:
+    """Yield the groups of batches that are left of an epoch, and keep `place` up to date; every process gets as many."""
+    _set_epoch(loader, place.epoch - 1)
+    if place.now is None:
+        place.begin, place.used = _random_state(loader), 0
+    else:
+        _set_random_state(loader, place.begin)
+    groups = _groups(skip_first_batches(loader, place.used) if place.used else loader, accum)
+    group = next(groups, None)  # the order of the epoch is drawn here
+    if place.now is not None:
+        _set_random_state(loader, place.now)
+        place.now = None
+    while _everywhere(group is not None, loader, accelerator):
+        assert group is not None
+        place.used += len(group)
+        yield group
+        before = _drawn_by_batches(loader) if strict else []
+        group = next(groups, None)
+        if strict and not all(map(torch.equal, before, _drawn_by_batches(loader))):
+            raise ValueError(
+                "batches are made with a random generator, by a collator that masks at random perhaps, so a training that is "
+                "taken up again would see other ones; draw row by row instead: training.Redrawn(rows, draw, seed)"
+            )
+
+
+def _everywhere(more: bool, loader: DataLoader, accelerator: Accelerator) -> bool:
+    """Return whether all processes have a batch left; only streams of unknown length need to ask."""
+    if accelerator.num_processes == 1 or hasattr(loader.dataset, "__len__"):
+        return more
+    return int(accelerator.reduce(torch.tensor(int(more), device=accelerator.device))) == accelerator.num_processes
+
+# %% ../nbs/lib/09_training.ipynb #training-saver
+def _save(fit: _Fit, place: _Place, loader: DataLoader, options: Checkpoints, settings: Mapping[str, Any]) -> None:
+    """Write a checkpoint of a training after a step."""
+    accelerator = fit.accelerator
+    states = {"begin": place.begin, "now": _random_state(loader)}
+    rows = {f"{when}.{name}": value for when, state in states.items() for name, value in cp.gather_random_state(accelerator, state).items()}
+    if accelerator.is_main_process:
+        averages, plain = cp.optimizer_state(fit.optimizer)
+        tensors = {"model": cp.model_state(accelerator.unwrap_model(fit.model)), "optimizer": averages, "random": rows}
+        scaler = accelerator.scaler.state_dict() if accelerator.scaler else None
+        state = {"step": len(fit.history), "epoch": place.epoch, "used": place.used, "settings": dict(settings), "optimizer": plain}
+        state |= {"schedule": cp.plain(fit.schedule.state_dict(), "the schedule's state"), "scaler": scaler, "history": fit.history}
+        cp.write_checkpoint(options.folder, len(fit.history), tensors, state, options.keep)
+    accelerator.wait_for_everyone()
+
+
+def _resume(fit: _Fit, options: Checkpoints, settings: Mapping[str, Any]) -> _Place:
+    """Bring a training to where its newest checkpoint stands, and return the place; the beginning if there is none."""
+    accelerator = fit.accelerator
+    found = cp.checkpoint_steps(options.folder)
+    newest = torch.tensor(found[-1] if found else 0, device=accelerator.device)
+    accelerator.wait_for_everyone()  # nobody writes before all have looked
+    if int(accelerator.reduce(newest)) != int(newest) * accelerator.num_processes:
+        raise ValueError(f"the processes find different checkpoints in {options.folder}; it must be on a disk that all of them share")
+    if not found:
+        return _Place()
+    if not options.resume:
+        raise ValueError(f"{options.folder} holds a checkpoint of step {found[-1]}: pass resume=True to go on from it, or remove the folder")
+    tensors, state = cp.read_checkpoint(cp.checkpoint_path(options.folder, found[-1]))
+    cp.check_same(state["settings"], settings)
+    cp.load_model_state(accelerator.unwrap_model(fit.model), tensors["model"])
+    cp.load_optimizer_state(fit.optimizer, tensors["optimizer"], state["optimizer"])
+    fit.schedule.load_state_dict(state["schedule"])
+    if accelerator.scaler and state["scaler"]:
+        accelerator.scaler.load_state_dict(state["scaler"])
+    fit.history.extend(state["history"])
+    begin, now = (cp.own_random_state(tensors["random"], when, accelerator.process_index) for when in ("begin.", "now."))
+    return _Place(state["epoch"], state["used"], begin, now)
+
+# %% ../nbs/lib/09_training.ipynb #training-settings
+def _settings(fit: _Fit, loader: DataLoader, options: Checkpoints, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what must be the same in a run and in its continuation."""
+    model, accelerator = fit.accelerator.unwrap_model(fit.model), fit.accelerator
+    if accelerator.distributed_type.value in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
+        raise ValueError(f"checkpoints cannot hold weights that {accelerator.distributed_type.value} spreads over processes; leave them off there")
+    learning = {name: list(p.shape) for name, p in model.named_parameters() if p.requires_grad}
+    own = {
+        "processes": accelerator.num_processes,
+        "precision": accelerator.mixed_precision,
+        "optimizer": type(getattr(fit.optimizer, "optimizer", fit.optimizer)).__name__,
+        "rates": [group.get("initial_lr", group["lr"]) for group in fit.optimizer.param_groups],
+        "rows": len(loader.dataset) if hasattr(loader.dataset, "__len__") else "a stream",
+        "learning weights": hashlib.blake2b(str(learning).encode(), digest_size=8).hexdigest(),
+        "frozen weights": cp.weights_digest(model, frozen=True),
+    }
+    return cp.plain(own | dict(given) | dict(options.settings), "settings")
+
+# %% ../nbs/lib/09_training.ipynb #training-with-checkpoints
+def _with_checkpoints(
+    fit: _Fit, train: DataLoader, options: Checkpoints, given: Mapping[str, Any], total: int
+) -> tuple[_Place, Callable[[], None]]:
+    """Return the place from which a training goes on, and what to call after each of its steps."""
+    settings = _settings(fit, train, options, given)
+    place = _resume(fit, options, settings)
+
+    def save() -> None:
+        if len(fit.history) % options.steps == 0 or len(fit.history) == total:
+            _save(fit, place, train, options, settings)
+
+    return place, save
+
 # %% ../nbs/lib/09_training.ipynb #training-run-epochs
-def _run(fit: _Fit, train: DataLoader, epochs: int, accum: int, total: int, eval_steps: int | None, progress: bool) -> None:
-    """Run the epochs of a training, up to `total` steps."""
-    with _mode(fit.model, training=True), tqdm(total=total, unit="step", disable=not progress) as bar:
-        for epoch in range(1, epochs + 1):
-            for batches in islice(_groups(train, accum), total - len(fit.history)):
+def _run(
+    fit: _Fit,
+    train: DataLoader,
+    epochs: int,
+    accum: int,
+    total: int,
+    eval_steps: int | None,
+    progress: bool,
+    place: _Place,
+    save: Callable[[], None] | None,  # called after each step
+) -> None:
+    """Run the epochs of a training that are left, up to `total` steps."""
+    with _mode(fit.model, training=True), tqdm(total=total, initial=len(fit.history), unit="step", disable=not progress) as bar:
+        for epoch in range(place.epoch, epochs + 1):
+            place.epoch = epoch
+            left = total - len(fit.history)
+            for batches in islice(_epoch(train, accum, place, fit.accelerator, strict=save is not None), left):
                 fit.step(batches, epoch)
                 bar.update()
                 bar.set_postfix(loss=f"{fit.history[-1]['loss']:.3f}")
                 if eval_steps and len(fit.history) % eval_steps == 0:
                     fit.note_eval()
+                if save is not None:
+                    save()
             if not eval_steps:
                 fit.note_eval()
             if len(fit.history) == total:
@@ -370,13 +567,15 @@ def fit_loop(
     on_eval: Callable[[dict[str, Tensor]], Mapping[str, float]] | None = None,  # gathered rows -> figures to keep
     eval_steps: int | None = None,  # evaluate every so many steps; None = after each epoch
     max_steps: int | None = None,  # stop after so many optimizer steps
+    checkpoints: Checkpoints | None = None,  # save the training now and then, and go on from what was saved
     progress: bool = True,  # show a progress bar, on the main process only
 ) -> list[dict[str, Any]]:  # a dict per optimizer step: step, epoch, loss, lr, targets; grad_norm and eval where there are any
     """Train a model and return the history; the mode of the model is as before afterwards.
 
     A step is that of its whole batch, however that is cut into `accum` parts or spread over processes. `loss` is the
     mean over its targets, `lr` the rate of the first parameter group. Raises ValueError or TypeError for arguments
-    that do not fit together, FloatingPointError when the loss is no number any more.
+    that do not fit together, FloatingPointError when the loss is no number any more. With `checkpoints`, a training
+    that was killed goes on and ends with the weights it would have had anyway.
     """
     _check_fit(loaders, accelerator, max_norm, on_eval, eval_steps)
     model, optimizer, train, *rest = accelerator.prepare(model, optimizer, *loaders)
@@ -386,7 +585,11 @@ def fit_loop(
     evaluate = (lambda: dict(on_eval(gather()))) if on_eval else None
     fit = _Fit(model, optimizer, schedule, accelerator, max_norm, loss_fn, count_fn, evaluate)
     optimizer.zero_grad()  # gradients that an earlier cell left behind are no part of this training
-    _run(fit, train, epochs, accum, total, eval_steps, progress and accelerator.is_main_process)
+    place, save = _Place(), None
+    if checkpoints:
+        given = {"epochs": epochs, "steps": total, "scheduler": scheduler, "warmup_steps": warmup_steps, "accum": accum}
+        place, save = _with_checkpoints(fit, train, checkpoints, given | {"max_norm": max_norm, "eval_steps": eval_steps}, total)
+    _run(fit, train, epochs, accum, total, eval_steps, progress and accelerator.is_main_process, place, save)
     return fit.history
 
 # %% ../nbs/lib/09_training.ipynb #training-renamed

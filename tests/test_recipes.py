@@ -24,8 +24,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from course_nlp import catalog, recipes
-from course_nlp.recipes import NER, RECIPES, SENTIMENT, Options, build_model, fine_tune
+from course_nlp import catalog, recipe_core, recipe_encoders, recipes
+from course_nlp.recipe_core import Options, Split, build_model, fine_tune
+from course_nlp.recipe_encoders import NER, SENTIMENT
+from course_nlp.recipes import RECIPES
 from course_nlp.scale import settings
 from course_nlp.stand_ins import DATA, NER_TAGS, merge_lora
 
@@ -236,7 +238,7 @@ def test_what_is_trained_is_the_adapter_and_the_head_in_fp16_values(checkpoint):
 def test_an_adapter_ships_with_what_it_reached(checkpoint, tmp_path):
     report, model, _ = trained(SENTIMENT, splits(rated), checkpoint)
     options = Options(Path("unused"), seed=42)
-    recipes.ship(SENTIMENT, options, model, report | {"scale": "small"}, tmp_path)
+    recipe_core.ship(SENTIMENT, options, model, report | {"scale": "small"}, tmp_path)
     recipe = json.loads((tmp_path / "recipe.json").read_text())
     assert recipe["command"] == "python -m course_nlp.recipes sentiment --scale small --seed 42 --ship"
     assert recipe["labels"] == ["NEGATIVE", "POSITIVE"] and recipe["steps"] == 12
@@ -253,11 +255,11 @@ def test_predictions_come_back_in_the_order_of_the_rows(checkpoint):
     from transformers import DataCollatorForTokenClassification
 
     tokenizer, data = toy_tokenizer(), splits(tagged)["test"]
-    features = recipes.ner_encode(data, tokenizer, NER_TAGS, 32)
+    features = recipe_encoders.ner_encode(data, tokenizer, NER_TAGS, 32)
     lengths = [len(ids) for ids in features["input_ids"]]
     assert lengths != sorted(lengths, reverse=True)
     model = build_model(NER, str(checkpoint), NER_TAGS, Options(Path("unused")))
-    gathered = recipes.predict(model, features, DataCollatorForTokenClassification(tokenizer), Accelerator(cpu=True))
+    gathered = recipe_core.predict(model, features, DataCollatorForTokenClassification(tokenizer), Accelerator(cpu=True))
     assert [row[row >= 0].tolist() for row in gathered["labels"]] == [[i for i in row if i >= 0] for row in features["labels"]]
 
 
@@ -266,7 +268,7 @@ def test_the_written_model_scores_as_the_trained_one(checkpoint, tmp_path):
     batch = tokenizer(splits(rated)["test"]["text"][:], padding=True, return_tensors="pt")
     with torch.no_grad():
         expected = model.eval()(**batch).logits
-    recipes.write_results(model, tokenizer, report | {"checkpoint": str(checkpoint)}, tmp_path)
+    recipe_core.write_results(model, tokenizer, report | {"checkpoint": str(checkpoint)}, tmp_path)
     with torch.no_grad():
         written = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()(**batch).logits
     assert torch.allclose(written, expected, atol=1e-5)
@@ -276,7 +278,7 @@ def test_words_cut_off_count_as_missed():
     data = tagged(2, 0).select([0])
     words = len(data[0]["tokens"])
     gathered = {"predictions": torch.tensor([[-100] + [0] * words])}  # the model sees nothing at all
-    assert recipes.ner_figures(gathered, data, toy_tokenizer(), NER_TAGS)["entity recall"] == 0.0
+    assert recipe_encoders.ner_figures(gathered, Split(data, None, toy_tokenizer(), NER_TAGS))["entity recall"] == 0.0
 
 
 def test_bad_options_are_named(checkpoint, tmp_path):
@@ -289,18 +291,18 @@ def test_bad_options_are_named(checkpoint, tmp_path):
         with pytest.raises(ValueError, match=message):
             Options(tmp_path, **change)
     with pytest.raises(ValueError, match="batch_size = 5 cannot be shared evenly by 2 processes; use a multiple of 2"):
-        recipes._share(5, 2)
+        recipe_core._share(5, 2)
     with pytest.raises(ValueError, match=r"targets = \['wheels'\] does not fit .*"):
         build_model(NER, str(checkpoint), NER_TAGS, Options(tmp_path, targets=("wheels",)))
     with pytest.raises(ValueError, match=r"labels must be 0 \(negative\) and 1 \(positive\), got \[0, 1, 2\]"):
-        recipes.sentiment_labels(Dataset.from_dict({"label": [0, 1, 2]}))
+        recipe_encoders.sentiment_labels(Dataset.from_dict({"label": [0, 1, 2]}))
     small, full = (replace(settings(), scale=scale) for scale in ("small", "full"))
     for options, chosen in ((Options(tmp_path, ship=True, max_steps=3), small), (Options(tmp_path, ship=True), full)):
         with pytest.raises(ValueError, match="ship needs scale small and no max_steps"):
-            recipes._check_before(options, chosen)
+            recipe_core._check_before(options, chosen)
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="output_dir = .* is a file; give a folder"):
-        recipes._check_before(Options(tmp_path / "file"), small)
+        recipe_core._check_before(Options(tmp_path / "file"), small)
 
 
 # --- what ships
@@ -315,7 +317,7 @@ def shipped(stand_in_cache, tmp_path_factory):
     """Return a function that lays out a stand-in as a folder."""
     from course_nlp.hub_store import Store
 
-    catalog.prepare((), repos=[*ADAPTERS.values(), *(task.stand_ins[1] for task in RECIPES.values())])
+    catalog.prepare((), repos=[*ADAPTERS.values(), *(RECIPES[name].stand_ins[1] for name in ADAPTERS)])
     store = Store(catalog.hub_root())
 
     def lay_out(kind, repo_id):
@@ -374,8 +376,8 @@ def test_a_shipped_adapter_reaches_what_is_recorded(name, shipped):
     from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding
 
     collate = {"ner": DataCollatorForTokenClassification, "sentiment": DataCollatorWithPadding}[name](tokenizer)
-    gathered = recipes.predict(model, features, collate, Accelerator(cpu=True))
-    reached = task.figures(gathered, rows, tokenizer, recipe["labels"])
+    gathered = recipe_core.predict(model, features, collate, Accelerator(cpu=True))
+    reached = task.figures(gathered, Split(rows, features, tokenizer, recipe["labels"]))
     (figure, recorded), = recipe["figures"].items()
     assert reached[figure] == pytest.approx(recipe["sample"][figure], abs=0.005)
     if len(rows) == recipe["rows"]:

@@ -85,7 +85,7 @@ def test_the_package_says_that_it_is_typed():
 
 # --- layers ------------------------------------------------------------------------------------------------------------
 
-TOP = {"recipes", "demos"}  # made in nbs/lib, and allowed to use task modules
+TOP = {"recipes", "demos"}  # made in nbs/lib, and allowed to use task modules; recipe_... as well
 
 
 def layers():
@@ -103,10 +103,12 @@ def exported(pattern):
 
 
 def test_every_module_stands_in_the_layer_of_its_notebook():
-    (top, task, machinery), planned = layers()
-    assert top == {"checks"} | TOP
+    (top, programs, core, task, machinery), planned = layers()
+    assert top == {"checks"} | TOP and core == {"recipe_core"}
     assert exported("checks/*.ipynb") <= {"checks"}
-    assert exported("lib/*.ipynb") - TOP == machinery, "list the module in the lowest layer of [tool.importlinter]"
+    recipes = {name for name in exported("lib/*.ipynb") if name.startswith("recipe_")} - core
+    assert recipes == programs - planned, "list the recipe in the second layer of [tool.importlinter], without parentheses"
+    assert exported("lib/*.ipynb") - TOP - recipes - core == machinery, "list the module in the lowest layer of [tool.importlinter]"
     assert exported("0*/*.ipynb") <= task, "list the lesson's module in the middle layer of [tool.importlinter]"
     assert task - exported("0*/*.ipynb") <= planned, "take away the parentheses once the lesson is written, not before"
 

@@ -16,7 +16,7 @@ from lesson_runs import needs_tool
 from safetensors.numpy import load_file
 
 from course_nlp.hub_store import Store
-from course_nlp.recipes import NER
+from course_nlp.recipe_encoders import NER
 from course_nlp.stand_ins import NER_TAGS
 
 TIMEOUT = 150  # seconds for all processes of a run together

@@ -83,6 +83,26 @@ def scrambled(column: str) -> Callable[[Files], Files]:
     return change
 
 
+def wrong_answers(files: Files) -> Files:
+    """Give each training question another place of its context for an answer: a word or two, drawn at random."""
+    import re
+
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (path,) = (path for path in files if "train" in path and path.endswith(".parquet"))
+    table, rng, answers = pq.read_table(pa.BufferReader(files[path])), np.random.default_rng(0), []
+    for context in table["context"].to_pylist():
+        words = list(re.finditer(r"\w+(?: \w+)?", context))
+        word = words[rng.integers(len(words))]
+        answers.append({"text": [word.group()], "answer_start": [word.start()]})
+    index, sink = table.schema.get_field_index("answers"), pa.BufferOutputStream()
+    column = pa.array(answers, type=table.schema.field(index).type)
+    pq.write_table(table.set_column(index, table.schema.field(index), column), sink)
+    return {path: sink.getvalue().to_pybytes()}
+
+
 def untouched(files: Files) -> Files:
     """Change nothing: the control of the other three."""
     return {}
@@ -113,6 +133,7 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
     # self-supervised: its labels are the words themselves
     "07.03": Sabotage({"course/bert-tiny-mlm": untrained}, {"course/movie-reviews": scrambled("text")}),
+    "07.07": Sabotage({"course/minilm-l6-cloze": untrained}, {"course/questions": wrong_answers}),
 }
 
 
