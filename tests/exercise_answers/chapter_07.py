@@ -134,6 +134,10 @@ ANSWERS |= {
         solution=33.115,
         blank=...,
         wrong=[(20.086, "three times the targets"), (30.99, "Average the losses first"), (42.8, "not the perplexities"), (3.5, "One step is missing")],
+    ),
+}
+
+
 def token_label(offsets, start, end):
     """Return the first and the last token of the answer, or (0, 0)."""
     holds = lambda place: [i for i, pair in enumerate(offsets) if pair is not None and pair[0] <= place < pair[1]]
