@@ -176,6 +176,10 @@ ANSWERS |= {
             (lambda source, candidates: candidates[0], "is not right yet"),
             ("source", "must be a function"),
         ],
+    ),
+}
+
+
 # --- 07.03
 
 
