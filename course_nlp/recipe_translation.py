@@ -93,7 +93,8 @@ def smoothed_loss(outputs: Any, batch: Mapping[str, Any]) -> Any:
 def translation_gather(model: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ids that the model writes for each row, greedily."""
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-    return {"generated": model.generate(**inputs, num_beams=1, do_sample=False, max_length=96)}
+    longest = min(96, model.config.max_position_embeddings)
+    return {"generated": model.generate(**inputs, num_beams=1, do_sample=False, max_length=longest)}
 
 # %% ../nbs/lib/10b_recipe_translation.ipynb #rtra-figures
 def translation_figures(gathered: Mapping[str, Any], split: Split) -> dict[str, float]:

@@ -157,7 +157,7 @@ def translation(store: Store) -> None:
 WORLDS = {
     "ner": World(ner, ("--batch-size", "8", "--epochs", "6", "--lr", "0.02")),
     "mlm": World(mlm, ("--batch-size", "8", "--epochs", "6", "--lr", "0.01", "--max-length", "16")),
-    "translation": World(translation, ("--batch-size", "8", "--epochs", "2", "--lr", "0.01", "--max-length", "16")),
+    "translation": World(translation, ("--batch-size", "8", "--epochs", "4", "--lr", "0.005", "--max-length", "16")),
     "clm": World(clm, ("--batch-size", "16", "--epochs", "6", "--lr", "0.01", "--max-length", "16")),
 }
 

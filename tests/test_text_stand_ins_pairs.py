@@ -115,3 +115,17 @@ def test_placeholders_survive(built):
     both = [list(row["translation"].values()) for row in built[OTHER]["train"] if "%(" in row["translation"]["en"]]
     names = [[sorted(set(re.findall(r"%\(\w+\)", text))) for text in pair] for pair in both]
     assert len(both) > 100 and np.mean([a == b for a, b in names]) > 0.95
+
+
+def test_breaking_the_labels_moves_translations_and_nothing_else(built):
+    """What tests/sabotage does to this data set: each text beside the translation of another one."""
+    from sabotage.table import exchanged_translations
+
+    path = "en-fr/train-00000-of-00001.parquet"
+    raw = Store(catalog.hub_root()).read("datasets", OTHER, path)
+    (made,) = exchanged_translations({path: raw, "README.md": b""}).values()
+    old, new = (pq.read_table(BytesIO(content)) for content in (raw, made))
+    assert new.schema.equals(old.schema, check_metadata=True) and new["id"].equals(old["id"])
+    before, after = ([(row["en"], row["fr"]) for row in table["translation"].to_pylist()] for table in (old, new))
+    assert [en for en, _ in after] == [en for en, _ in before] and sorted(fr for _, fr in after) == sorted(fr for _, fr in before)
+    assert np.mean([a == b for a, b in zip(before, after, strict=True)]) < 0.02
