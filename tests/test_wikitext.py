@@ -132,3 +132,21 @@ def test_masks_made_anew_ask_about_other_tokens():
         seen |= collator(rows)["labels"] != -100
         shares.append(seen.float().mean().item())
     assert shares[0] < 0.25 and shares[-1] > 0.7  # ten epochs ask about most tokens; frozen masks never would
+
+
+def test_pushing_without_push_makes_a_repository_named_after_the_folder(tmp_path, monkeypatch):
+    """What lesson 07.08b says of `trainer.push_to_hub()` after a training with push_to_hub=False."""
+    from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+
+    asked = []
+    def note(name, **_):
+        asked.append(name)
+        raise ConnectionError("enough")
+
+    monkeypatch.setattr("huggingface_hub.create_repo", note)
+    monkeypatch.setattr("huggingface_hub.HfApi.create_repo", lambda self, repo_id, **_: note(repo_id))
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=20, n_positions=8, n_embd=8, n_layer=1, n_head=1))
+    trainer = Trainer(model=model, args=TrainingArguments(str(tmp_path / "some-folder"), push_to_hub=False, report_to="none", use_cpu=True))
+    with pytest.raises(ConnectionError, match="enough"):
+        trainer.push_to_hub()
+    assert asked == ["some-folder"]
