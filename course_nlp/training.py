@@ -507,6 +507,7 @@ def _settings(fit: _Fit, loader: DataLoader, options: Checkpoints, given: Mappin
         "optimizer": type(getattr(fit.optimizer, "optimizer", fit.optimizer)).__name__,
         "rates": [group.get("initial_lr", group["lr"]) for group in fit.optimizer.param_groups],
         "rows": len(loader.dataset) if hasattr(loader.dataset, "__len__") else "a stream",
+        "order": next((part.initial_seed for part in _chain(loader) if hasattr(part, "initial_seed")), None),
         "learning weights": hashlib.blake2b(str(learning).encode(), digest_size=8).hexdigest(),
         "frozen weights": cp.weights_digest(model, frozen=True),
     }

@@ -604,7 +604,7 @@ def whole_perplexity_07_09(answer: Any) -> str | None:
     """Check a function that joins the losses of batches into one perplexity."""
     return same_function(answer, _whole_perplexity_07_09, PAIRS_07_09)
 
-# %% ../../nbs/checks/07.ipynb #chk0705-a
+# %% ../../nbs/checks/07.ipynb #chk07-05-a
 @checker(
     "07.05-a",
     why="Clipping keeps a title from scoring by saying one good word over and over.",
@@ -624,7 +624,7 @@ def by_hand(answer: Any) -> str | None:
         or near(f1, 2 * found / (true + written), "f1", rel=0.003, mistakes={(found / true + found / written) / 2: plain})
     )
 
-# %% ../../nbs/checks/07.ipynb #chk0705-b
+# %% ../../nbs/checks/07.ipynb #chk07-05-b
 def _runs(words: list[str], n: int) -> Counter[tuple[str, ...]]:
     """Count the runs of n words."""
     return Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
@@ -658,7 +658,7 @@ def rouge_n(answer: Any) -> str | None:
     """Check a function for the F1 of runs of words."""
     return same_function(answer, _rouge_n, [*((a.split(), b.split(), n) for a, b, n in _RUN_PAIRS), *drawn(_some_texts)])
 
-# %% ../../nbs/checks/07.ipynb #chk0705-c
+# %% ../../nbs/checks/07.ipynb #chk07-05-c
 def _lead_words(text: str, limit: int) -> str:
     """Return whole sentences from the beginning, up to `limit` words, at least one sentence."""
     import sentencex
