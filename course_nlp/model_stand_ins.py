@@ -38,14 +38,10 @@ def build_trained(entry: Entry, source: Source, folder: Path) -> Files:
     return files | {"model.safetensors": folder / "model.safetensors", "config.json": told}
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-imports
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from .stand_ins import Entry, Files, Source, builder, extract_member, read_member
+from .stand_ins import extract_member, read_member
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-config
 def llama_config(
