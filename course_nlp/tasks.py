@@ -180,4 +180,4 @@ def read_wav(
         raise ValueError(f"data has {bits}-bit samples of format {kind}; convert the recording to 16-bit PCM")
     mono = samples[: len(samples) // channels * channels].reshape(-1, channels).mean(axis=1)
     step = np.gcd(rate, found)
-    return resample_poly(mono, rate // step, found // step).astype(np.float32)
+    return np.clip(resample_poly(mono, rate // step, found // step), -1, 1).astype(np.float32)  # a filter may overshoot

@@ -303,6 +303,11 @@ def test_another_rate_keeps_length_and_pitch(rate):
     assert np.abs(np.fft.rfft(sound)).argmax() == 440
 
 
+def test_a_loud_sound_stays_within_its_bounds():
+    sound = read_wav(written(np.where(np.arange(8_000) // 4 % 2, 32767, -32768), 8_000))  # a square wave rings at its edges
+    assert np.abs(sound).max() == 1
+
+
 def test_mu_law_follows_the_recommendation():
     table = {0x00: -32124, 0x80: 32124, 0xFF: 0, 0x7F: 0, 0xFE: 8, 0x7E: -8, 0xF0: 120, 0xEF: 132, 0x0F: -16764, 0xDF: 396}  # G.711, table 2a
     found = read_wav(packed(7, 8, bytes(table)))

@@ -1,4 +1,4 @@
-"""What lesson 01.03 finds on the Hub. What is not obvious about a repository is said beside it."""
+"""What lesson 01.03 finds on the Hub beside what other lessons have declared. What is not obvious is said beside it."""
 
 import io
 import struct
@@ -10,7 +10,6 @@ from full.shape_kinds import BERT_BASE, TINY, Bytes, Checkpoint, Rows, wordpiece
 
 from course_nlp import catalog
 from course_nlp.hub_store import Store
-from course_nlp.stand_ins import DATA, read_jsonl
 
 TINY |= {
     "llama": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 64},
@@ -59,20 +58,6 @@ MINILM = BERT_BASE | {"architectures": ["BertModel"], "hidden_size": 384, "inter
 
 
 # --- data sets
-
-
-def imdb_features() -> Any:
-    """Return the columns of IMDb."""
-    from datasets import ClassLabel, Features, Value
-
-    return Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
-
-
-def imdb_rows() -> dict[str, list[dict]]:
-    """Return long reviews, made of the course's product reviews, with line breaks as IMDb has them."""
-    written = [row for row in read_jsonl(DATA / "reviews.jsonl") if row["language"] == "en"]
-    rows = [{"text": "<br /><br />".join([row["review_body"]] * 4), "label": int(row["stars"] > 3)} for row in written]
-    return {"train": rows[:40], "test": rows[40:80], "unsupervised": [row | {"label": -1} for row in rows[80:100]]}
 
 
 INTENTS = ("abroad", "address", "app_error", "atm_limit", "balance", "business_loan", "card_issues", "cash_deposit", "direct_debit",
@@ -131,6 +116,5 @@ SHAPES = [
     Checkpoint("sentence-transformers/all-MiniLM-L6-v2", MINILM, wordpiece(fast=True, model_max_length=512, do_lower_case=True)),
     Checkpoint("HuggingFaceTB/SmolLM2-135M-Instruct", SMOLLM2, smollm2_files),
     Checkpoint("openai/whisper-tiny.en", WHISPER_TINY_EN, whisper_files, absent=("proj_out.weight",)),  # tied to the embeddings
-    Rows("stanfordnlp/imdb", imdb_features, imdb_rows, config="plain_text", folder="plain_text"),
     SoundRows("PolyAI/minds14", minds14_features, minds14_rows, config="en-US", folder="en-US"),
 ]
