@@ -124,6 +124,7 @@ TABLE: dict[str, Sabotage | NoHeadline] = {
     # trains nothing: the labels it depends on are the names in the checkpoint's configuration
     "02.02": Sabotage({"course/minilm-l6-sentiment": untrained}, {"course/minilm-l6-sentiment": exchanged_names}),
     "07.02": Sabotage({"course/minilm-l6": untrained}, {"course/conll-ner": shuffled("ner_tags")}),
+    "07.04": Sabotage({"course/marian-en-fr": untrained}, {"course/wagtail-en-fr": exchanged_translations}),
     # self-supervised: its labels are the words themselves
     "07.03": Sabotage({"course/bert-tiny-mlm": untrained}, {"course/movie-reviews": scrambled("text")}),
 }
