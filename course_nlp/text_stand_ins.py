@@ -348,7 +348,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator
 
-from .stand_ins import DATA, read_jsonl
+from . import stand_ins
 
 # %% ../nbs/lib/04b_text_stand_ins.ipynb #docs-parse
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -465,14 +465,14 @@ def build_documentation(entry: Entry, source: Source, folder: Path) -> Files:
     return out
 
 # %% ../nbs/lib/04b_text_stand_ins.ipynb #docs-reviews
-@builder("product-reviews", inputs=lambda entry: [DATA / "reviews.jsonl"])
+@builder("product-reviews", inputs=lambda entry: [stand_ins.DATA / "reviews.jsonl"])
 def build_product_reviews(entry: Entry, source: Source, folder: Path) -> Files:
     """Build the data set of product reviews, with the columns of the Multilingual Amazon Reviews Corpus."""
     from datasets import Features, Value
 
     names = ["review_id", "product_id", "reviewer_id", "stars", "review_body", "review_title", "language", "product_category"]
     features = Features({name: Value("int32" if name == "stars" else "string") for name in names})
-    rows, out = read_jsonl(DATA / "reviews.jsonl"), {}
+    rows, out = stand_ins.read_jsonl(stand_ins.DATA / "reviews.jsonl"), {}
     for language in ("en", "es"):
         for split in _DOC_SPLITS:
             chosen = [{name: row[name] for name in names} for row in rows if (row["language"], row["split"]) == (language, split)]

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from tiny_seq2seq import tiny_marian, tiny_tokenizer
 
 from course_nlp.metrics import rouge
-from course_nlp.seq2seq import category_counts, filter_split, generate_texts, lead_n, pair_tokenize, split_sentences, summarize
+from course_nlp.seq2seq import (
+    category_counts,
+    filter_split,
+    generate_texts,
+    lead_n,
+    pair_tokenize,
+    split_sentences,
+    summarize,
+)
 from course_nlp.summaries import corrupt_spans, spell_name, title_and_body
 
 REFERENCE = "I loved reading the Hunger Games"

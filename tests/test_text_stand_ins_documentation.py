@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from course_nlp import catalog
 from course_nlp.hub_store import Store
 from course_nlp.stand_ins import DATA, Source, read_jsonl
-from course_nlp.text_stand_ins import DOC_REPOSITORIES, build_documentation, build_product_reviews, doc_rows, doc_split, docstrings, unrepeated, word_runs
+from course_nlp.text_stand_ins import (
+    DOC_REPOSITORIES,
+    build_documentation,
+    build_product_reviews,
+    doc_rows,
+    doc_split,
+    docstrings,
+    unrepeated,
+    word_runs,
+)
 
 SPLITS = ("train", "validation", "test")
 CODE = '''

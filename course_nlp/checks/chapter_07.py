@@ -179,7 +179,7 @@ def safest(answer: Any) -> str | None:
     return same_function(answer, _safest, [*SAFEST_CASES, *drawn(_some_drafts)])
 
 # %% ../../nbs/checks/07.ipynb #chk0705-imports
-from collections import Counter
+import collections
 
 # %% ../../nbs/checks/07.ipynb #chk0705-a
 @checker(
@@ -202,9 +202,9 @@ def by_hand(answer: Any) -> str | None:
     )
 
 # %% ../../nbs/checks/07.ipynb #chk0705-b
-def _runs(words: list[str], n: int) -> Counter[tuple[str, ...]]:
+def _runs(words: list[str], n: int) -> collections.Counter[tuple[str, ...]]:
     """Count the runs of n words."""
-    return Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
+    return collections.Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
 
 
 def _rouge_n(pred: list[str], ref: list[str], n: int) -> float:

@@ -175,6 +175,9 @@ ANSWERS |= {
             (none_if_none, "end in `return`"),
             (lambda source, candidates: candidates[0], "is not right yet"),
             ("source", "must be a function"),
+        ],
+    ),
+}
 
 
 # --- 07.05
