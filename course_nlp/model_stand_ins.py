@@ -8,14 +8,10 @@ __all__ = ['WHISPER_SOUND', 'llama_config', 'special_ids', 'join_halves', 'llama
            'build_whisper', 'wav_bytes', 'build_speech', 'build_gpt2_tokenizer', 'build_trained']
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-imports
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from .stand_ins import Entry, Files, Source, builder, extract_member, read_member
+from .stand_ins import extract_member, read_member
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-config
 def llama_config(

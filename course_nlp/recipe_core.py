@@ -448,7 +448,11 @@ def save_whole(model: Any, tokenizer: Any, folder: Path) -> None:
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    half = {name: value.to(torch.float16) if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    halves: dict[int, Any] = {}  # weights under several names stay one tensor, or each name would be written
+    half = {
+        name: halves.setdefault(value.data_ptr(), value.to(torch.float16)) if value.is_floating_point() and value.numel() else value
+        for name, value in model.state_dict().items()
+    }
     model.save_pretrained(folder, state_dict=half)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | {"dtype": "float16"}
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

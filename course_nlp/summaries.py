@@ -6,6 +6,7 @@
 __all__ = ['title_and_body', 'spell_name', 'corrupt_spans']
 
 # %% ../nbs/07_main_tasks/05_summarization.ipynb #sum-imports-own
+import re  # noqa: F811
 from collections.abc import Sequence
 
 # %% ../nbs/07_main_tasks/05_summarization.ipynb #sum-docstring

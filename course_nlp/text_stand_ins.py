@@ -737,6 +737,7 @@ import ast
 import warnings
 from collections.abc import Iterator
 
+from . import stand_ins
 
 # %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-docs-parse
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -844,7 +845,8 @@ def build_documentation(entry: Entry, source: Source, folder: Path) -> Files:
         rows += [row | {"group": group, "split_name": doc_split(row["func_path_in_repository"], DOC_SHARES[group])} for row in found]
     rows.sort(key=lambda row: (row["group"] == "networkx", _DOC_SPLITS.index(row["split_name"])))  # what trains comes first
     names = ["repository_name", "func_path_in_repository", "func_name", "language", "func_documentation_string", "split_name"]
-    features, out, kept = Features({name: Value("string") for name in names}), {}, unrepeated(rows)
+    features, kept = Features({name: Value("string") for name in names}), unrepeated(rows)
+    out: Files = {}
     for group in DOC_SHARES:
         for split in _DOC_SPLITS:
             chosen = [{name: row[name] for name in names} for row in kept if (row["group"], row["split_name"]) == (group, split)]
@@ -853,14 +855,15 @@ def build_documentation(entry: Entry, source: Source, folder: Path) -> Files:
     return out
 
 # %% ../nbs/lib/04b_text_stand_ins.ipynb #txt-docs-reviews
-@builder("product-reviews", inputs=lambda entry: [DATA / "reviews.jsonl"])
+@builder("product-reviews", inputs=lambda entry: [stand_ins.DATA / "reviews.jsonl"])
 def build_product_reviews(entry: Entry, source: Source, folder: Path) -> Files:
     """Build the data set of product reviews, with the columns of the Multilingual Amazon Reviews Corpus."""
     from datasets import Features, Value
 
     names = ["review_id", "product_id", "reviewer_id", "stars", "review_body", "review_title", "language", "product_category"]
     features = Features({name: Value("int32" if name == "stars" else "string") for name in names})
-    rows, out = read_jsonl(DATA / "reviews.jsonl"), {}
+    rows = stand_ins.read_jsonl(stand_ins.DATA / "reviews.jsonl")
+    out: Files = {}
     for language in ("en", "es"):
         for split in _DOC_SPLITS:
             chosen = [{name: row[name] for name in names} for row in rows if (row["language"], row["split"]) == (language, split)]

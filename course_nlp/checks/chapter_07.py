@@ -604,6 +604,9 @@ def whole_perplexity_07_09(answer: Any) -> str | None:
     """Check a function that joins the losses of batches into one perplexity."""
     return same_function(answer, _whole_perplexity_07_09, PAIRS_07_09)
 
+# %% ../../nbs/checks/07.ipynb #chk07-05-imports
+import collections
+
 # %% ../../nbs/checks/07.ipynb #chk07-05-a
 @checker(
     "07.05-a",
@@ -625,9 +628,9 @@ def by_hand(answer: Any) -> str | None:
     )
 
 # %% ../../nbs/checks/07.ipynb #chk07-05-b
-def _runs(words: list[str], n: int) -> Counter[tuple[str, ...]]:
+def _runs(words: list[str], n: int) -> collections.Counter[tuple[str, ...]]:
     """Count the runs of n words."""
-    return Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
+    return collections.Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
 
 
 def _rouge_n(pred: list[str], ref: list[str], n: int) -> float:
