@@ -7,11 +7,18 @@ __all__ = ['WHISPER_SOUND', 'llama_config', 'special_ids', 'join_halves', 'llama
            'build_gguf', 'ctranslate2_arrays', 'whisper_weights', 'whisper_config', 'whisper_generation',
            'build_whisper', 'wav_bytes', 'build_speech', 'build_gpt2_tokenizer', 'build_trained']
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-imports
+# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-imports
+import hashlib
+import io
+import json
+import struct
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from .stand_ins import extract_member, read_member
+import numpy as np
+
+from .stand_ins import DATA, Entry, Files, Source, builder, extract_member, read_member
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gguf-config
 def llama_config(
@@ -165,10 +172,6 @@ def build_gguf(entry: Entry, source: Source, folder: Path) -> Files:
     files: Files = {name: json.dumps(content, indent=2, ensure_ascii=False).encode() for name, content in written.items()}
     files["tokenizer.json"] = smollm_tokenizer(tokens, fields["tokenizer.ggml.merges"], special)
     return files | {"model.safetensors": folder / "model.safetensors"}
-
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-whisper-imports
-import io
-import struct
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-whisper-read
 _CT2_VERSION = 6
@@ -414,12 +417,6 @@ def build_speech(entry: Entry, source: Source, folder: Path) -> Files:
     pq.write_table(pa.Table.from_pylist(rows, features.arrow_schema), path)  # `datasets` would ask for torchcodec
     return {"data/train-00000-of-00001.parquet": path}
 
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gpt2-imports
-import hashlib
-from pathlib import Path
-
-from .stand_ins import Entry, Files, Source, builder
-
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-gpt2-config
 _GPT2_CONFIG = {
     "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1, "bos_token_id": 50256,
@@ -448,9 +445,6 @@ def build_gpt2_tokenizer(entry: Entry, source: Source, folder: Path) -> Files:
     tokenizer.save_pretrained(folder)
     files: Files = {name: (folder / name).read_bytes() for name in ("tokenizer.json", "tokenizer_config.json")}
     return raw | files | {"config.json": json.dumps(_GPT2_CONFIG, indent=2).encode()}
-
-# %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-ms-trained-imports
-from .stand_ins import DATA
 
 # %% ../nbs/lib/04c_model_stand_ins.ipynb #mod-ms-trained
 def _trained_files(entry: Entry) -> list[Path]:
