@@ -178,10 +178,10 @@ def safest(answer: Any) -> str | None:
     """Check a function that picks the first candidate with all placeholders."""
     return same_function(answer, _safest, [*SAFEST_CASES, *drawn(_some_drafts)])
 
-# %% ../../nbs/checks/07.ipynb #chk0705-imports
+# %% ../../nbs/checks/07.ipynb #chk07-05-imports
 import collections
 
-# %% ../../nbs/checks/07.ipynb #chk0705-a
+# %% ../../nbs/checks/07.ipynb #chk07-05-a
 @checker(
     "07.05-a",
     why="Clipping keeps a title from scoring by saying one good word over and over.",
@@ -201,7 +201,7 @@ def by_hand(answer: Any) -> str | None:
         or near(f1, 2 * found / (true + written), "f1", rel=0.003, mistakes={(found / true + found / written) / 2: plain})
     )
 
-# %% ../../nbs/checks/07.ipynb #chk0705-b
+# %% ../../nbs/checks/07.ipynb #chk07-05-b
 def _runs(words: list[str], n: int) -> collections.Counter[tuple[str, ...]]:
     """Count the runs of n words."""
     return collections.Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
@@ -235,7 +235,7 @@ def rouge_n(answer: Any) -> str | None:
     """Check a function for the F1 of runs of words."""
     return same_function(answer, _rouge_n, [*((a.split(), b.split(), n) for a, b, n in _RUN_PAIRS), *drawn(_some_texts)])
 
-# %% ../../nbs/checks/07.ipynb #chk0705-c
+# %% ../../nbs/checks/07.ipynb #chk07-05-c
 def _lead_words(text: str, limit: int) -> str:
     """Return whole sentences from the beginning, up to `limit` words, at least one sentence."""
     import sentencex
