@@ -287,3 +287,21 @@ def test_the_best_fillings_are_sorted_and_add_up_to_one_at_most(tokenizer):
     (found,) = top_k_fill(bert, tokenizer, f"a b {tokenizer.mask_token} d", 3)
     scores = [entry["score"] for entry in found]
     assert scores == sorted(scores, reverse=True) and sum(scores) <= 1 and found[0].keys() == {"score", "token", "token_str", "sequence"}
+
+
+def test_trainer_must_be_told_the_loss_of_gpt2(model, tmp_path):
+    """GPT-2's class name says nothing of its loss, so Trainer divides by 40 labels a row where 39 are targets."""
+    from datasets import Dataset
+    from transformers import Trainer, TrainingArguments, default_data_collator
+
+    batch = batch_of(4)
+    rows = Dataset.from_dict({name: batch[name].tolist() for name in ("input_ids", "labels")})
+    with torch.no_grad():
+        right = model(**batch).loss.item()
+    args = TrainingArguments(str(tmp_path), report_to="none", use_cpu=True, disable_tqdm=True)
+    losses = {}
+    for loss_type in (None, "ForCausalLM"):
+        model.loss_type = loss_type
+        losses[loss_type] = Trainer(model=model, args=args, eval_dataset=rows, data_collator=default_data_collator).evaluate()["eval_loss"]
+    assert losses["ForCausalLM"] == pytest.approx(right, rel=1e-4)
+    assert losses[None] == pytest.approx(right * 39 / 40, rel=1e-4)

@@ -77,10 +77,10 @@ def eli5_features() -> Any:
 
 
 def eli5_rows() -> dict[str, list[dict]]:
-    """Return a few dozen of the course's own answers; the converter writes validation1 and validation2 as well."""
+    """Return a few of the course's own questions; the converter writes validation1 and validation2 as well."""
     written = read_jsonl(DATA / "eli5.jsonl")
     chosen = [{name: value for name, value in row.items() if name != "split"} for row in written]
-    return {"train": chosen[:30], "test": chosen[30:36]}
+    return {"train": chosen[:10], "test": chosen[10:14]}
 
 
 def wiki_features() -> Any:
@@ -94,7 +94,7 @@ def wiki_rows() -> dict[str, list[dict]]:
     """Return answers of the course as if they were articles."""
     answers = [text.replace("\n", " ") for row in read_jsonl(DATA / "eli5.jsonl") for text in row["answers"]["text"]]
     rows = [row for i, text in enumerate(answers) for row in ("", f" = Article {i} = \n", "", f" {text} \n")]
-    return {split: [{"text": text} for text in part] for split, part in (("train", rows[:160]), ("validation", rows[160:200]), ("test", rows[200:240]))}
+    return {split: [{"text": text} for text in part] for split, part in (("train", rows[:60]), ("validation", rows[60:100]), ("test", rows[100:140]))}
 
 
 SHAPES = [
