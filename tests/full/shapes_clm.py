@@ -1,4 +1,4 @@
-"""What lesson 07.06 finds on the Hub: the codeparrot files as JSON lines, GPT-2, and SmolLM2."""
+"""What lesson 07.06 finds on the Hub: the codeparrot files as JSON lines, and GPT-2. (SmolLM2 is declared for 01.03.)"""
 
 import gzip
 import json
@@ -56,29 +56,15 @@ def gpt2_tokenizer() -> Bytes:
     return files | {"tokenizer_config.json": json.dumps({"model_max_length": 1024}).encode()}
 
 
-def smollm2_tokenizer() -> Bytes:
-    """Return a byte-level BPE tokenizer in the place of SmolLM2's, with its special tokens."""
-    special = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>", "unk_token": "<|endoftext|>"}
-    config = special | {"model_max_length": 8192, "tokenizer_class": "GPT2Tokenizer"}
-    return {"tokenizer.json": gpt2_files()["tokenizer.json"], "tokenizer_config.json": json.dumps(config).encode()}
-
 
 GPT2 = {
     "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1, "bos_token_id": 50256,
     "embd_pdrop": 0.1, "eos_token_id": 50256, "initializer_range": 0.02, "layer_norm_epsilon": 1e-05, "model_type": "gpt2",
     "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024, "resid_pdrop": 0.1, "vocab_size": 50257,
 }  # fmt: skip
-SMOLLM2 = {
-    "architectures": ["LlamaForCausalLM"], "attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 1, "eos_token_id": 2,
-    "hidden_act": "silu", "hidden_size": 576, "initializer_range": 0.041666666666666664, "intermediate_size": 1536,
-    "max_position_embeddings": 8192, "mlp_bias": False, "model_type": "llama", "num_attention_heads": 9, "num_hidden_layers": 30,
-    "num_key_value_heads": 3, "pad_token_id": 2, "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_theta": 100000,
-    "tie_word_embeddings": True, "vocab_size": 50300,  # the original's 49152, made to hold the tokenizer in its place
-}  # fmt: skip
 
 SHAPES = [
     Checkpoint("openai-community/gpt2", GPT2, gpt2_tokenizer),
-    Checkpoint("HuggingFaceTB/SmolLM2-135M-Instruct", SMOLLM2, smollm2_tokenizer),
     JsonLines("transformersbook/codeparrot-train", lambda: scripts("train", 60, every=4), file="file-000000000000.json.gz"),
     JsonLines("huggingface-course/codeparrot-ds-train", lambda: scripts("train", 60), file="codeparrot-ds-train.jsonl"),
     JsonLines("huggingface-course/codeparrot-ds-valid", lambda: scripts("validation", 60), file="codeparrot-ds-valid.jsonl"),

@@ -1,6 +1,7 @@
 """What lesson 01.03 finds on the Hub beside what other lessons have declared. What is not obvious is said beside it."""
 
 import io
+import json
 import struct
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,10 @@ from course_nlp.hub_store import Store
 
 TINY |= {
     "llama": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 64},
+    "bart": {
+        "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "num_hidden_layers": 2, "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64,
+    },
     "whisper": {
         "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "num_hidden_layers": 2, "encoder_attention_heads": 2,
         "decoder_attention_heads": 2, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64,
@@ -112,7 +117,33 @@ class SoundRows(Rows):
         return files | self._card(features, splits)
 
 
+BART_LARGE_CNN = {
+    "activation_dropout": 0.0, "activation_function": "gelu", "architectures": ["BartForConditionalGeneration"], "attention_dropout": 0.0,
+    "bos_token_id": 0, "classifier_dropout": 0.0, "d_model": 1024, "decoder_attention_heads": 16, "decoder_ffn_dim": 4096,
+    "decoder_layerdrop": 0.0, "decoder_layers": 12, "decoder_start_token_id": 2, "dropout": 0.1, "encoder_attention_heads": 16,
+    "encoder_ffn_dim": 4096, "encoder_layerdrop": 0.0, "encoder_layers": 12, "eos_token_id": 2, "forced_bos_token_id": 0,
+    "forced_eos_token_id": 2, "init_std": 0.02, "is_encoder_decoder": True, "max_position_embeddings": 1024, "model_type": "bart",
+    "num_hidden_layers": 12, "pad_token_id": 1, "scale_embedding": False, "use_cache": True, "vocab_size": 50264,
+}  # fmt: skip
+BART_WRITES = {
+    "bos_token_id": 0, "decoder_start_token_id": 2, "early_stopping": True, "eos_token_id": 2, "forced_bos_token_id": 0,
+    "forced_eos_token_id": 2, "length_penalty": 2.0, "max_length": 142, "min_length": 56, "no_repeat_ngram_size": 3,
+    "num_beams": 4, "pad_token_id": 1,
+}  # fmt: skip
+
+
+def bart_files() -> Bytes:
+    """Return BART's tokenizer: GPT-2's pieces, numbered from 4 on behind its own special tokens; and what it generates by."""
+    raw = stand_in_files("course/gpt2-tokenizer", "vocab.json", "merges.txt")
+    special = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
+    pieces = [piece for piece, _ in sorted(json.loads(raw["vocab.json"]).items(), key=lambda each: each[1]) if piece != "<|endoftext|>"]
+    vocabulary = special | {piece: number for number, piece in enumerate(pieces, 4)} | {"<mask>": 50263}
+    written = {"vocab.json": vocabulary, "tokenizer_config.json": {"model_max_length": 1024}, "generation_config.json": BART_WRITES}
+    return {"merges.txt": raw["merges.txt"]} | {name: json.dumps(value).encode() for name, value in written.items()}
+
+
 SHAPES = [
+    Checkpoint("facebook/bart-large-cnn", BART_LARGE_CNN, bart_files),
     Checkpoint("sentence-transformers/all-MiniLM-L6-v2", MINILM, wordpiece(fast=True, model_max_length=512, do_lower_case=True)),
     Checkpoint("HuggingFaceTB/SmolLM2-135M-Instruct", SMOLLM2, smollm2_files),
     Checkpoint("openai/whisper-tiny.en", WHISPER_TINY_EN, whisper_files, absent=("proj_out.weight",)),  # tied to the embeddings
