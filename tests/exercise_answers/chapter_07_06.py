@@ -47,7 +47,7 @@ ANSWERS = {
     "07.06-b": Stored(
         solution=32,
         blank=...,
-        wrong=[(126, "number of batches"), (30, "stepped, too"), (16, "one epoch"), (31, "very close"), ("32", "must be a number")],
+        wrong=[(126, "number of batches"), (30, "stepped, too"), (16, "one epoch"), (31, "is too small"), ("32", "must be a number")],
     ),
     "07.06-c": Stored(
         solution=tail_loss,
