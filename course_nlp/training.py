@@ -515,9 +515,11 @@ def _settings(fit: _Fit, loader: DataLoader, options: Checkpoints, given: Mappin
 
 # %% ../nbs/lib/09_training.ipynb #training-with-checkpoints
 def _with_checkpoints(
-    fit: _Fit, train: DataLoader, options: Checkpoints, given: Mapping[str, Any], total: int
-) -> tuple[_Place, Callable[[], None]]:
-    """Return the place from which a training goes on, and what to call after each of its steps."""
+    fit: _Fit, train: DataLoader, options: Checkpoints | None, given: Mapping[str, Any], total: int
+) -> tuple[_Place, Callable[[], None] | None]:
+    """Return the place from which a training goes on, and what to call after each of its steps, if anything."""
+    if options is None:
+        return _Place(), None
     settings = _settings(fit, train, options, given)
     place = _resume(fit, options, settings)
 
@@ -595,10 +597,8 @@ def fit_loop(
     evaluate = (lambda: dict(on_eval(gather()))) if on_eval else None
     fit = _Fit(model, optimizer, schedule, accelerator, max_norm, loss_fn, count_fn, evaluate)
     optimizer.zero_grad()  # gradients that an earlier cell left behind are no part of this training
-    place, save = _Place(), None
-    if checkpoints:
-        given = {"epochs": epochs, "steps": total, "scheduler": scheduler, "warmup_steps": warmup_steps, "accum": accum}
-        place, save = _with_checkpoints(fit, train, checkpoints, given | {"max_norm": max_norm, "eval_steps": eval_steps}, total)
+    given = {"epochs": epochs, "steps": total, "scheduler": scheduler, "warmup_steps": warmup_steps, "accum": accum, "max_norm": max_norm}
+    place, save = _with_checkpoints(fit, train, checkpoints, given | {"eval_steps": eval_steps}, total)
     _run(fit, train, epochs, accum, total, eval_steps, progress and accelerator.is_main_process, place, save)
     return fit.history
 

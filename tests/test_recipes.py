@@ -384,6 +384,9 @@ SHIPPED = {  # recipe -> the stand-in that its weights become; one line for each
     "ner": "course/minilm-l6-ner",
     "sentiment": "course/minilm-l6-sentiment",
     "translation": "course/marian-en-fr",
+    "summarization": "course/title-writer",
+    "cloze": "course/minilm-l6-cloze",
+    "qa": "course/minilm-l6-qa",
 }
 LABELS = {"ner": NER_TAGS, "sentiment": ["NEGATIVE", "POSITIVE"]}
 MODEL = {"ner": AutoModelForTokenClassification, "sentiment": AutoModelForSequenceClassification}
