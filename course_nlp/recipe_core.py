@@ -447,7 +447,11 @@ def save_whole(model: Any, tokenizer: Any, folder: Path) -> None:
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    half = {name: value.to(torch.float16) if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    copies: dict[Any, Any] = {}  # one for each: weights that are tied stay tied, and are stored once
+    half = {}
+    for name, value in model.state_dict().items():
+        key = (value.data_ptr(), tuple(value.shape))
+        half[name] = copies.setdefault(key, value.to(torch.float16)) if value.is_floating_point() else value
     model.save_pretrained(folder, state_dict=half)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | {"dtype": "float16"}
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
