@@ -253,6 +253,7 @@ def generation_rows(
     return rows
 
 # %% ../nbs/07_main_tasks/05_summarization.ipynb #sum-imports
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any

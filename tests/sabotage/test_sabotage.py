@@ -1,7 +1,6 @@
 """The harness of the sabotage tests: what it breaks is broken, and it breaks nothing else."""
 
 import json
-import re
 from collections import Counter
 
 import numpy as np
@@ -144,12 +143,9 @@ def test_scrambled_texts_hold_the_same_words_elsewhere(id, column, key, stand_in
     old, new = (pq.read_table(pa.BufferReader(each)) for each in (files[path], content))
     assert old.schema == new.schema and old.drop([column]).equals(new.drop([column]))
     before, after = (["".join(map(str, innermost(row[key] if key else row))) for row in table[column].to_pylist()] for table in (old, new))
-    count = lambda texts: Counter(piece for text in texts for piece in re.findall(r"\w+|[^\w\s]", text))
-    if not key:  # joined answers would melt words together
-        assert count(before) == count(after)
+    assert Counter("".join(before)) == Counter("".join(after))  # letters: words that meet anew may melt together
     long = [(a, b) for a, b in zip(before, after, strict=True) if len(a.split()) > 8]
     assert len(long) > 20 and all(a != b for a, b in long)
-    assert [len(re.findall(r"\s+|\w+|[^\w\s]", a)) for a, _ in long[:5]] != [0] * 5
 
 
 def test_exchanged_targets_are_those_of_other_rows(stand_in_cache):
