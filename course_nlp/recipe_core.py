@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLE', 'PLACES', 'Options', 'Split', 'Task', 'connect', 'build_model', 'make_model', 'model_class', 'round_to_half',
-           'EpochOrder', 'stream_rows', 'stream_loader', 'predict', 'digest', 'fine_tune', 'ship', 'write_results',
-           'print_table', 'has_bf16', 'run']
+           'EpochOrder', 'stream_rows', 'stream_loader', 'predict', 'digest', 'fine_tune', 'save_adapter', 'save_whole',
+           'ship', 'write_results', 'print_table', 'has_bf16', 'run']
 
 # %% ../nbs/lib/10a_recipe_core.ipynb #core-imports
 import hashlib
@@ -426,6 +426,37 @@ def _train(task: Task, options: Options, model: Any, tokenizer: Any, features: A
     how: dict[str, Any] = {"scheduler": task.scheduler, "warmup_steps": round(task.warmup * steps), "accum": task.accum}
     how |= {"max_norm": task.max_norm, "loss_fn": task.loss_fn, "count_fn": task.count_fn or target_count}
     return model, fit_loop(model, optimizer, (loader,), accelerator, epochs, max_steps=options.max_steps, checkpoints=checkpoints, **how)
+
+# %% ../nbs/lib/10a_recipe_core.ipynb #core-adapter
+def save_adapter(model: Any, folder: Path, base: str) -> None:
+    """Write a PEFT adapter to `folder`, its tensors in fp16."""
+    import torch
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.detach().cpu().to(torch.float16).contiguous() for name, value in get_peft_model_state_dict(model).items()}
+    (folder / "adapter_model.safetensors").write_bytes(save(tensors, metadata={"format": "pt"}))
+    config = model.peft_config["default"].to_dict() | {"base_model_name_or_path": base, "inference_mode": True}
+    plain = {name: sorted(value) if isinstance(value, set) else value for name, value in config.items()}
+    text = json.dumps(plain, indent=2, sort_keys=True, default=str)
+    (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def save_whole(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a model to `folder`, its tensors in fp16, with its configuration and its tokenizer."""
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    copies: dict[Any, Any] = {}  # one for each: weights that are tied stay tied, and are stored once
+    half = {}
+    for name, value in model.state_dict().items():
+        key = (value.data_ptr(), tuple(value.shape))
+        half[name] = copies.setdefault(key, value.to(torch.float16)) if value.is_floating_point() else value
+    model.save_pretrained(folder, state_dict=half)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | {"dtype": "float16"}
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    tokenizer.save_pretrained(folder)
 
 # %% ../nbs/lib/10a_recipe_core.ipynb #core-ship
 PLACES = {"adapter": "adapters", "whole": "trained", "figures": "measured"}  # `ships` -> folder below the package's data

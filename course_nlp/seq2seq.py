@@ -253,7 +253,7 @@ def generation_rows(
     return rows
 
 # %% ../nbs/07_main_tasks/05_summarization.ipynb #sum-imports
-import re
+import re  # noqa: F811
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
