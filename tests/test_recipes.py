@@ -448,7 +448,7 @@ def test_a_record_says_how_it_came_about(name):
 def test_shipped_weights_are_in_fp16(name):
     (weights,) = carried(name).glob("*.safetensors")
     assert {t.dtype for t in load_file(weights).values() if t.dtype.kind == "f"} == {np.dtype("float16")}
-    assert RECIPES[name].ships != "adapter" or sum(p.stat().st_size for p in carried(name).iterdir()) < 300_000
+    assert RECIPES[name].ships != "adapter" or sum(p.stat().st_size for p in carried(name).iterdir()) < 1_500_000
 
 
 @pytest.mark.parametrize("name", [name for name in ADAPTERS if name in MODEL])
@@ -468,30 +468,47 @@ def test_merging_without_peft_gives_pefts_weights(name, shipped):
         assert np.allclose(ours[key], theirs[key].numpy(), atol=1e-6), key
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_weights_reach_what_is_recorded(name, shipped):
+EVALUATE = """
+import json, sys
+from pathlib import Path
+from course_nlp import recipe_core, recipes
+from course_nlp.recipe_core import Options, Split
+
+name, repo, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+task, options = recipes.RECIPES[name], Options(Path("unused"), scale="small")
+recipe_core.connect(options, [repo, task.stand_ins[1]])
+from accelerate import Accelerator
+from datasets import load_dataset
+from huggingface_hub import snapshot_download
+from transformers import AutoTokenizer
+
+folder = Path(snapshot_download(repo))
+rows = (task.load(task.stand_ins[1], options) if task.load else load_dataset(task.stand_ins[1]))["test"]
+rows = rows.select(range(min(len(rows), count)))
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = recipe_core.model_class(task, folder).from_pretrained(folder)
+names = json.loads(sys.argv[4])
+assert not names or list(model.config.id2label.values()) == names
+_, length = recipe_core._lengths(task, options, model, tokenizer)
+features = (task.encode_eval or task.encode)(rows, tokenizer, names, length)
+collate = recipe_core._collator(task, tokenizer, model)
+kw = {"gather": task.gather, "pad_index": task.pad_index, "batch_size": task.eval_batch_size, "aside": task.aside}
+gathered = recipe_core.predict(model, features, collate, Accelerator(cpu=True), **kw)
+print(json.dumps(task.figures(gathered, Split(rows, features, tokenizer, names))))
+"""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.campaign if name == "cloze" else ()) for name in SHIPPED])
+def test_shipped_weights_reach_what_is_recorded(name, stand_in_cache):
     """The rows are the first ones of the test split, 200 at most, to save time; for all of them the record holds to its tolerance."""
-    from course_nlp.scale import settings
-
-    task, told = RECIPES[name], record(name)
-    folder, data = shipped("models", SHIPPED[name]), shipped("datasets", task.stand_ins[1])
-    from datasets import load_dataset
-
-    rows = load_dataset("parquet", data_files={"test": str(next(data.rglob("test-*.parquet")))})["test"]
-    rows = rows.select(range(min(len(rows), told["sample"]["rows"])))
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = recipe_core.model_class(task, folder).from_pretrained(folder)
-    assert not told["labels"] or list(model.config.id2label.values()) == told["labels"]
-    _, length = recipe_core._lengths(task, Options(Path("unused")), model, tokenizer)
-    features = recipe_core._encode(task, rows, tokenizer, told["labels"], length)
-    collate = recipe_core._collator(task, tokenizer, model)
-    kw = {"gather": task.gather, "pad_index": task.pad_index, "batch_size": task.eval_batch_size, "aside": task.aside}
-    gathered = recipe_core.predict(model, features, collate, Accelerator(cpu=True), **kw)
-    reached = task.figures(gathered, Split(rows, features, tokenizer, told["labels"]))
+    told = record(name)
+    arguments = (name, SHIPPED[name], str(told["sample"]["rows"]), json.dumps(told["labels"]))
+    done = subprocess.run([sys.executable, "-c", EVALUATE, *arguments], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr[-3000:]
+    reached = json.loads(done.stdout.splitlines()[-1])
     ((figure, recorded),) = told["figures"].items()
-    assert settings().scale == "small"
-    assert reached[figure] == pytest.approx(told["sample"][figure], abs=max(0.005, task.tolerance / 4))
-    if len(rows) == told["rows"]:
+    assert reached[figure] == pytest.approx(told["sample"][figure], abs=max(0.005, told["tolerance"] / 4))
+    if told["sample"]["rows"] == told["rows"]:
         assert reached[figure] == pytest.approx(recorded, abs=told["tolerance"])
 
 
