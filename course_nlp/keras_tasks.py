@@ -7,7 +7,7 @@ __all__ = ['TaskModel', 'as_pairs', 'LinearSchedule', 'spare_from_decay', 'PushT
 
 # %% ../nbs/07_main_tasks/08c_keras.ipynb #ker-imports
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
