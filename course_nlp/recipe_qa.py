@@ -16,7 +16,7 @@ from . import catalog
 from .metrics import squad_scores
 from .recipe_core import Options, Split, Task
 from .scale import subset
-from .stand_ins import DATA
+from .stand_ins import DATA, WITHOUT_SEGMENTS
 
 # %% ../nbs/lib/10b_recipe_qa.ipynb #rqa-encode
 QA_STRIDE = 64  # tokens that neighboring windows share
@@ -79,14 +79,14 @@ QA_TARGETS = ("query", "key", "value", "dense")
 
 
 def _plain_model(checkpoint: str | None) -> tuple[Any, Any]:
-    """Return a checkpoint with a question-answering head, and its tokenizer."""
+    """Return a checkpoint with a question-answering head, and its tokenizer, which numbers no segments: PEFT would not pass them on."""
     import torch
     from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
     if checkpoint is None:
         raise ValueError("checkpoint is None; these recipes fine-tune an encoder")
     model = AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=torch.float32)
-    return model, AutoTokenizer.from_pretrained(checkpoint)
+    return model, AutoTokenizer.from_pretrained(checkpoint, model_input_names=WITHOUT_SEGMENTS)
 
 
 def new_adapters(checkpoint: str | None, train: Any, names: list[str], options: Options) -> tuple[Any, Any]:

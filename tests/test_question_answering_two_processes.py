@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from test_question_answering import tiny_model
+from torchrun_env import torchrun_environment
 
 HERE = Path(__file__).parent
 
@@ -22,7 +23,7 @@ def reports(tmp_path_factory):
     for name, python in (("one", ()), ("two", ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"))):
         out = folder / f"{name}.json"
         command = [sys.executable, *python, str(HERE / "qa_worker.py"), str(folder / "model"), str(out)]
-        env = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+        env = torchrun_environment() | {"PYTHONPATH": paths}
         done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr[-3000:]
         found[name] = json.loads(out.read_text())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from seq2seq_worker import ROWS
 from tiny_seq2seq import tiny_tokenizer, trained_marian
+from torchrun_env import torchrun_environment
 
 from course_nlp.metrics import bleu
 
@@ -21,7 +22,7 @@ def reports(tmp_path_factory):
     """Return what the evaluation found on one process, on two, and on two without dropping the repeated rows."""
     folder = tmp_path_factory.mktemp("two")
     trained_marian(tiny_tokenizer()).save_pretrained(folder / "model")
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]), "OMP_NUM_THREADS": "1"}
+    env = torchrun_environment() | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
     found = {}
     for name, python, gather in (("one", (), "once"), ("two", TWO, "once"), ("two, all rows", TWO, "every row")):
         out = folder / f"{name}.json"

@@ -119,11 +119,11 @@ def test_placeholders_survive(built):
 
 def test_breaking_the_labels_moves_translations_and_nothing_else(built):
     """What tests/sabotage does to this data set: each text beside the translation of another one."""
-    from sabotage.table import exchanged_translations
+    from sabotage.table import exchanged_targets
 
     path = "en-fr/train-00000-of-00001.parquet"
     raw = Store(catalog.hub_root()).read("datasets", OTHER, path)
-    (made,) = exchanged_translations({path: raw, "README.md": b""}).values()
+    (made,) = exchanged_targets("translation", "fr")({path: raw, "README.md": b""}).values()
     old, new = (pq.read_table(BytesIO(content)) for content in (raw, made))
     assert new.schema.equals(old.schema, check_metadata=True) and new["id"].equals(old["id"])
     before, after = ([(row["en"], row["fr"]) for row in table["translation"].to_pylist()] for table in (old, new))

@@ -1,12 +1,12 @@
 """Two processes score a causal and a masked model on 13 rows, which do not come out even, and get what one process gets."""
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 from lesson_runs import needs_tool
+from torchrun_env import torchrun_environment
 
 PROGRAM = """
 import json, sys
@@ -50,7 +50,7 @@ def scores(folder, launcher):
     """Run the program under a launcher and return what it wrote."""
     folder.mkdir()
     (folder / "program.py").write_text(PROGRAM)
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("RANK", "LOCAL_", "WORLD_SIZE", "MASTER_", "ACCELERATE_"))}
+    env = torchrun_environment()
     env |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, *launcher, str(folder / "program.py"), str(folder / "out.json")]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=150)

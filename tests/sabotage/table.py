@@ -95,10 +95,10 @@ def scrambled(column: str, key: str = "") -> Callable[[Files], Files]:
 
     def deal(values: list, rng: Any) -> list:
         kept = [value[key] for value in values] if key else values
-        texts = [re.findall(r"\s+|\w+|[^\w\s]", text) for text in innermost(kept)]
+        texts = [text.split(" ") for text in innermost(kept)]
         words = [word for text in texts for word in text]
         mixed = iter([words[i] for i in rng.permutation(len(words))])
-        out = dealt(kept, iter(["".join(next(mixed) for _ in text) for text in texts]))
+        out = dealt(kept, iter([" ".join(next(mixed) for _ in text) for text in texts]))
         return [value | {key: new} for value, new in zip(values, out, strict=True)] if key else out
 
     return changed_column(column, deal)
