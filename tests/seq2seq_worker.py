@@ -32,6 +32,9 @@ def main(checkpoint, out, gather):
         report = {"processes": accelerator.num_processes, "rows": len(pair.pred), "bleu": bleu(*pair), "pred": pair.pred, "ref": pair.ref}
         ignored = (rows["labels"] == -100).sum(dim=1).tolist()
         Path(out).write_text(json.dumps(report | {"ignored": ignored}))
+    del model  # the wrapper around it goes before the process group does: the other way round, a process may never end
+    accelerator.free_memory()
+    accelerator.wait_for_everyone()
     accelerator.end_training()
 
 
