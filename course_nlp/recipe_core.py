@@ -575,5 +575,6 @@ def run(task: Task, options: Options) -> dict[str, Any]:  # what metrics.json ho
             told = f"Result of the recipe {task.name}"
             HfApi().upload_folder(repo_id=repo, folder_path=options.output_dir, commit_message=told, ignore_patterns=["checkpoints/**"])
         print_table(task, report)
+    accelerator.free_memory()  # its wrapper goes before the process group does, or a process may never end
     accelerator.end_training()
     return report
