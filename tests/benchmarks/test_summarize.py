@@ -38,7 +38,7 @@ def writer(tmp_path_factory):
 
     bodies = [title_and_body(text)[1] for text in column("course/documentation", "networkx/train/0000.parquet", "func_documentation_string")]
     draw = random.Random(0)
-    texts = draw.sample([body for body in bodies if 5 <= len(body.split()) <= 25], 216)
+    texts = draw.choices([body for body in bodies if 5 <= len(body.split()) <= 25], k=216)  # some of them more than once
     texts += [" ".join([text] * 2) for text in draw.sample(column("course/product-reviews", "en/train/0000.parquet", "review_body"), 40)]
     draw.shuffle(texts)
     return AutoModelForSeq2SeqLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder), texts
