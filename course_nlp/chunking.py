@@ -39,17 +39,11 @@ def _columns(batch: Mapping[str, Any]) -> dict[str, list[list[Any]]]:
 
 
 def _cut(rows: Iterable[Sequence[Any]], size: int) -> list[list[Any]]:
-    """Return the tokens of all rows, in order, in lists of `size`; the last may be shorter. Each token is copied once."""
-    chunks: list[list[Any]] = []
-    chunk: list[Any] = []
+    """Return the tokens of all rows, in order, in lists of `size`; the last may be shorter."""
+    joined: list[Any] = []
     for row in rows:
-        start = 0
-        while (end := start + size - len(chunk)) <= len(row):
-            chunk += row[start:end]
-            chunks.append(chunk)
-            chunk, start = [], end
-        chunk += row[start:]
-    return [*chunks, chunk] if chunk else chunks
+        joined += row  # grows in place: a sum of lists would copy all that came before, each time
+    return [joined[start : start + size] for start in range(0, len(joined), size)]
 
 # %% ../nbs/07_main_tasks/03_masked_lm.ipynb #mlm-concat
 PADDING = {"attention_mask": 0, "token_type_ids": 0, "special_tokens_mask": 1, "word_ids": None, "labels": -100}
