@@ -40,10 +40,15 @@ def _columns(batch: Mapping[str, Any]) -> dict[str, list[list[Any]]]:
 
 def _cut(rows: Iterable[Sequence[Any]], size: int) -> list[list[Any]]:
     """Return the tokens of all rows, in order, in lists of `size`; the last may be shorter."""
-    joined: list[Any] = []
+    chunks: list[list[Any]] = []
+    joined: list[Any] = []  # grows in place: a sum of lists would copy all that came before, each time
     for row in rows:
-        joined += row  # grows in place: a sum of lists would copy all that came before, each time
-    return [joined[start : start + size] for start in range(0, len(joined), size)]
+        joined += row
+        if len(joined) >= 64 * size:  # and never grows long
+            whole = len(joined) // size * size
+            chunks += [joined[start : start + size] for start in range(0, whole, size)]
+            del joined[:whole]
+    return chunks + [joined[start : start + size] for start in range(0, len(joined), size)]
 
 # %% ../nbs/07_main_tasks/03_masked_lm.ipynb #mlm-concat
 PADDING = {"attention_mask": 0, "token_type_ids": 0, "special_tokens_mask": 1, "word_ids": None, "labels": -100}

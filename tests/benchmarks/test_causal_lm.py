@@ -1,22 +1,12 @@
 """Speed of lesson 07.06's helpers as ratios within one process. Run by `make bench`, never by `make test`."""
 
-import time
 from collections import Counter, defaultdict
 
 import numpy as np
+from stopwatch import seconds
 
 from course_nlp.causal_lm import NGrams
 from course_nlp.chunking import pack_documents
-
-
-def seconds(call, rounds=3):
-    """Return the shortest of several runs of `call`."""
-    best = float("inf")
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - begin)
-    return best
 
 
 def test_packing_is_linear():

@@ -1,17 +1,12 @@
 """Speed of chunking and masking as ratios within one process. Run by `make bench`, never by `make test`."""
 
-import timeit
 
 import numpy as np
 import pytest
+from stopwatch import seconds
 
 from course_nlp.chunking import concat_chunks
 from course_nlp.masking import WholeWordCollator
-
-
-def seconds(call, rounds=5):
-    """Return the shortest of several runs of `call`; like all of timeit's, they run without the garbage collector."""
-    return min(timeit.repeat(call, number=1, repeat=rounds))
 
 
 def tokens_of(texts, length=250):

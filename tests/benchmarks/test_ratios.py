@@ -1,22 +1,12 @@
 """Speed as ratios within one process, so that the machine does not matter. Run by `make bench`, never by `make test`."""
 
 import random
-import time
 
 import pytest
+from stopwatch import seconds
 
 from course_nlp.metrics import ner_scores
 from course_nlp.token_classification import align_labels, bio_inside_map
-
-
-def seconds(call, rounds=5):
-    """Return the shortest of several runs of `call`."""
-    best = float("inf")
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - begin)
-    return best
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,9 @@
 """Speed of generation in batches, as a ratio within one process. Run by `make bench`, never by `make test`."""
 
 import random
-import time
 
 import pytest
-
-
-def seconds(call, rounds=3):
-    """Return the shortest of several runs of `call`."""
-    best = float("inf")
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - begin)
-    return best
+from stopwatch import seconds
 
 
 def shipped(tmp_path_factory):
